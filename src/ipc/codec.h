@@ -42,8 +42,8 @@ uint64_t ipc_get_u64(struct ipc_reader *r);
 bool ipc_get_bool(struct ipc_reader *r); /* anything but 0 and 1 fails */
 /* At most max octets, else it fails (and gives none). */
 struct ipc_bytes ipc_get_bytes(struct ipc_reader *r, size_t max);
-/* Into out[room], with a NUL; a NUL inside, or too long, fails (and gives ""). */
-void ipc_get_string(struct ipc_reader *r, char *out, size_t room);
+/* Into out[cap], with a NUL; a NUL inside, or too long, fails (and gives ""). */
+void ipc_get_string(struct ipc_reader *r, char *out, size_t cap);
 /* Everything was read, and nothing failed. */
 bool ipc_reader_done(const struct ipc_reader *r);
 

@@ -127,6 +127,7 @@ struct want_maildrop {
 struct maildrop_setup {
 	struct log_setup log;
 	uint32_t uid, gid;
+	char user[256];		    /* whose groups it gets; "" for none */
 	char root[1024];
 	bool utf8, implementation;
 	bool refuse_utf8;	    /* -ERR [UTF8] instead of a surrogate (P6856-18) */
