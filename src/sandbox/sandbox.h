@@ -15,7 +15,7 @@
 
 struct fault;
 
-enum sandbox_role { SANDBOX_LOGIN, SANDBOX_AUTH, SANDBOX_MAILDROP, SANDBOX_CLIENT };
+enum sandbox_role { SANDBOX_LOGIN, SANDBOX_AUTH, SANDBOX_MAILDROP };
 
 /* Not dumpable, no core, no new privileges, and death when the parent dies. */
 int sandbox_start(struct fault *f);
