@@ -336,3 +336,11 @@ setup_receive(void *packet, size_t room, int fds[2])
 		return n > 0 ? (int)n : -1;
 	}
 }
+
+void
+setup_ready(void)
+{
+	uint8_t type = SU_READY;
+
+	(void)channel_send(CHILD_CHANNEL, &type, sizeof type, NULL, 0);
+}

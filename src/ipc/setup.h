@@ -3,8 +3,9 @@
  *
  * Every child is started with descriptor CHILD_CHANNEL (3) as its channel to the supervisor, and
  * 0 and 1 on /dev/null, 2 for the log.  The supervisor sends what the role needs, SU_START last;
- * a child reads that much with setup_receive() before it drops its rights, and enters its sandbox
- * before the first octet from a client.  The end of file on the channel means that the supervisor
+ * a child reads that much with setup_receive() before it drops its rights, enters its sandbox, says
+ * SU_READY with setup_ready(), and only then takes the first octet from a client.  A child that
+ * cannot work with what it was told exits with CHILD_EXIT_CONFIG.  The end of file on the channel means that the supervisor
  * is gone: the child exits.
  */
 #ifndef IPC_SETUP_H
@@ -15,7 +16,7 @@
 
 #include "ipc/codec.h"
 
-enum { CHILD_CHANNEL = 3 };
+enum { CHILD_CHANNEL = 3, CHILD_EXIT_CONFIG = 78 /* EX_CONFIG of sysexits.h */ };
 
 enum setup_type {
 	/* supervisor to any child */
@@ -36,6 +37,8 @@ enum setup_type {
 	SU_ACCOUNTS,	/* + descriptor: the account file, opened anew; without: could not be */
 	SU_NO_MAILDROP, /* struct peer_setup, no descriptor: it could not be started */
 	SU_AUTH_RELOAD, /* struct auth_setup: settings that changed */
+	/* any child to supervisor */
+	SU_READY,	/* everything was understood, the sandbox is entered */
 	/* auth to supervisor */
 	SU_WANT_ACCOUNTS, /* the account file changed, I think */
 	SU_WANT_MAILDROP, /* struct want_maildrop */
@@ -162,5 +165,8 @@ bool maildrop_setup_decode(struct ipc_reader *r, struct maildrop_setup *ret);
  * length with the type in packet[0], or -1 when the supervisor is gone or talks nonsense.
  */
 int setup_receive(void *packet, size_t room, int fds[2]);
+
+/* Says SU_READY on CHILD_CHANNEL; a supervisor that is gone is noticed elsewhere. */
+void setup_ready(void);
 
 #endif
