@@ -34,10 +34,8 @@ struct pop3_server_config {
 	const char *implementation; /* NULL: IMPLEMENTATION is not announced; after login only */
 	uint32_t sasl_max;	    /* longest AUTH response line with CRLF; 0: 128 KiB */
 	uint32_t bad_max;	    /* consecutive bad commands that end a session; 0: 10 */
-	int32_t expire;		    /* days; -1: NEVER (P2449-30) */
 	bool expire_user;	    /* differs between users (P2449-31) */
-	uint32_t login_delay;	    /* seconds; 0: not announced (P2449-34) */
-	bool login_delay_user;
+	bool login_delay_user;	    /* likewise (P2449-35) */
 	enum pop3_lang lang;	    /* what LANG * selects */
 	bool utf8;		    /* UTF8 and UTF8 USER are offered (RFC 6856) */
 };
@@ -50,6 +48,8 @@ struct pop3_server_now {
 	const char *sasl;    /* mechanisms usable now, space-separated, in order of preference;
 				NULL: none; must stay valid while it stands here */
 	const char *apop;    /* timestamp "<...@...>" of this greeting; NULL: no APOP */
+	int32_t expire;	     /* days; -1: NEVER (P2449-30); after login this user's */
+	int32_t login_delay; /* seconds; -1: not announced (P2449-34); after login this user's */
 };
 
 enum pop3_result { POP3_EVENT, POP3_NEED_INPUT, POP3_NEED_ROOM };
@@ -98,9 +98,6 @@ struct pop3_event {
 	uint64_t lines;		  /* TOP: clamped to INT64_MAX */
 };
 
-/* Size of the struct for those who allocate it themselves in their session (same thread rules). */
-POP3_API size_t pop3_server_size(void);
-
 /* NULL when out of memory.  State TRANSACTION is for a process that takes over after login. */
 POP3_API struct pop3_server *pop3_server_create(const struct pop3_server_config *config,
     const struct pop3_server_now *now, enum pop3_state state);
@@ -139,6 +136,13 @@ POP3_API bool pop3_server_has_partial(const struct pop3_server *s);
 
 /* For the process that takes over: what was settled before login. */
 POP3_API void pop3_server_resume(struct pop3_server *s, enum pop3_lang lang, bool utf8);
+
+/*
+ * Of the mechanisms in all (space-separated, in order), those that can be used now: -PLUS under
+ * TLS only, PLAIN and LOGIN only where plaintext passwords are allowed (P5034-21).  Writes them
+ * with a NUL into out, which has room for as much as all; returns out, or NULL if none is left.
+ */
+POP3_API const char *pop3_mechanisms_usable(const char *all, bool tls, bool plaintext, char *out);
 
 /* A command that was legal but failed (no such message): counts as bad (P1939-20, Q-C34). */
 POP3_API void pop3_server_count_bad(struct pop3_server *s);
