@@ -61,12 +61,17 @@ struct store_ops {
 
 	/*
 	 * Delivery.  begin makes the maildrop if it is not there.  write appends (stored form is
-	 * the caller's choice).  commit makes the message appear, durably, and gives its name
-	 * (with a NUL, name has room for 256); abort forgets it.  commit and abort free.
+	 * the caller's choice).  name, after the last write, tells the base name that commit will
+	 * give it, which nothing else will ever have (with a NUL; room for 256): who must know
+	 * after a crash whether the message arrived notes it first.  commit makes the message
+	 * appear, durably; abort forgets it.  commit and abort free.
 	 */
 	int (*deliver_begin)(int root, const char *path, struct delivery **ret, struct fault *f);
 	int (*deliver_write)(struct delivery *d, const void *p, size_t len, struct fault *f);
-	int (*deliver_commit)(struct delivery **d, char *name, struct fault *f);
+	void (*deliver_name)(struct delivery *d, char *name);
+	int (*deliver_commit)(struct delivery **d, struct fault *f);
+	/* Whether a message of that base name is in the maildrop at path: 1, 0, or -1. */
+	int (*delivered)(int root, const char *path, const char *name, struct fault *f);
 	void (*deliver_abort)(struct delivery **d);
 };
 
