@@ -52,6 +52,8 @@ enum pop3_text {
 	POP3_TEXT_UTF8_ON,
 	POP3_TEXT_LANGUAGE,	     /* LANG: changed */
 	POP3_TEXT_NO_LANGUAGE,
+	POP3_TEXT_MESSAGES,	     /* the word, behind a number */
+	POP3_TEXT_OCTETS,	     /* likewise */
 	POP3_TEXTS,
 };
 

@@ -11,16 +11,16 @@
 #include <stdint.h>
 
 struct buf {
-	uint8_t *data;	/* NULL while nothing was ever kept */
-	size_t off;	/* octets at the front that are used up */
-	size_t len;	/* octets behind off that are not */
+	uint8_t *data; /* NULL while nothing was ever kept */
+	size_t off; /* octets at the front that are used up */
+	size_t len; /* octets behind off that are not */
 	size_t cap;
-	size_t max;	/* never more than this */
+	size_t max; /* never more than this */
 };
 
 void buf_init(struct buf *b, size_t max);
-void buf_finish(struct buf *b);		/* frees; b can be used again, empty */
-void buf_wipe(struct buf *b);		/* the same, and overwrites what was there first */
+void buf_finish(struct buf *b); /* frees; b can be used again, empty */
+void buf_wipe(struct buf *b); /* the same, and overwrites what was there first */
 
 /* False, and nothing appended, when it would pass the ceiling or memory is out. */
 bool buf_append(struct buf *b, const void *p, size_t len);

@@ -9,17 +9,17 @@
 
 enum fault_kind {
 	FAULT_NONE,
-	FAULT_AUTH,		/* credentials: [AUTH] (RFC 3206) */
-	FAULT_IN_USE,		/* maildrop locked: [IN-USE] (RFC 2449, 8.1.2) */
-	FAULT_LOGIN_DELAY,	/* logged in too recently: [LOGIN-DELAY] (RFC 2449, 8.1.1) */
-	FAULT_TEMP,		/* may pass by itself: [SYS/TEMP] (RFC 3206) */
-	FAULT_PERM,		/* needs an administrator: [SYS/PERM] */
-	FAULT_GONE,		/* this message is there no more */
+	FAULT_AUTH, /* credentials: [AUTH] (RFC 3206) */
+	FAULT_IN_USE, /* maildrop locked: [IN-USE] (RFC 2449, 8.1.2) */
+	FAULT_LOGIN_DELAY, /* logged in too recently: [LOGIN-DELAY] (RFC 2449, 8.1.1) */
+	FAULT_TEMP, /* may pass by itself: [SYS/TEMP] (RFC 3206) */
+	FAULT_PERM, /* needs an administrator: [SYS/PERM] */
+	FAULT_GONE, /* this message is there no more */
 };
 
 struct fault {
 	enum fault_kind kind;
-	char text[512];		/* cut to fit; no final full stop */
+	char text[512]; /* cut to fit; no final full stop */
 };
 
 /* Sets *f (may be NULL) and returns -1, so that "return fault_set(...)" reads well. */

@@ -78,7 +78,8 @@ send_syslog(int pri, const char *text, size_t len)
 	/* facility 2: mail (RFC 3164, 4.1.1) */
 	n = snprintf(head, sizeof head, "<%d>", (2 << 3) | pri);
 	n += (int)strftime(head + n, sizeof head - (size_t)n, "%b %e %H:%M:%S ", &tm);
-	n += snprintf(head + n, sizeof head - (size_t)n, "%s[%ld]: ", state.program, (long)getpid());
+	n +=
+	    snprintf(head + n, sizeof head - (size_t)n, "%s[%ld]: ", state.program, (long)getpid());
 	if (n < 0 || (size_t)n >= sizeof head)
 		return false;
 	memcpy(line, head, (size_t)n);
@@ -102,9 +103,11 @@ log_line(enum log_level level, const char *fmt, ...)
 	len = escape(text, safe, sizeof safe);
 	if (state.target != LOG_TO_SYSLOG || !send_syslog(priority[level], safe, len)) {
 		if (state.target == LOG_TO_JOURNAL)
-			n = snprintf(line, sizeof line, "<%d>%s: %.*s\n", priority[level], state.program, (int)len, safe);
+			n = snprintf(line, sizeof line, "<%d>%s: %.*s\n", priority[level],
+			    state.program, (int)len, safe);
 		else
-			n = snprintf(line, sizeof line, "%s: %.*s\n", state.program, (int)len, safe);
+			n = snprintf(
+			    line, sizeof line, "%s: %.*s\n", state.program, (int)len, safe);
 		if (n > 0 && write(STDERR_FILENO, line, (size_t)n) == -1)
 			errno = saved; /* nowhere is left to say so */
 	}

@@ -13,9 +13,9 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 enum log_target {
-	LOG_TO_STDERR,	/* "restante-login: text" */
-	LOG_TO_JOURNAL,	/* stderr with <priority> in front, as sd-daemon(3) has it */
-	LOG_TO_SYSLOG,	/* RFC 3164 datagrams over fd; falls back to stderr while that fails */
+	LOG_TO_STDERR, /* "restante-login: text" */
+	LOG_TO_JOURNAL, /* stderr with <priority> in front, as sd-daemon(3) has it */
+	LOG_TO_SYSLOG, /* RFC 3164 datagrams over fd; falls back to stderr while that fails */
 };
 
 /*
@@ -26,10 +26,10 @@ void log_open(const char *program, enum log_target target, enum log_level level,
 
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-#define log_error(...)	 log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
-#define log_info(...)	 log_line(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...)	 log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...) log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /* Whether a line of that level would be written. */
 int log_wants(enum log_level level);

@@ -66,7 +66,8 @@ is_unset(const struct settings *s, const struct key *k)
 
 	if (k->type != KEY_STRING && k->type != KEY_FILE)
 		return false;
-	return k->offset == offsetof(struct settings, certificates) || *(const char *const *)at == NULL;
+	return k->offset == offsetof(struct settings, certificates) ||
+	       *(const char *const *)at == NULL;
 }
 
 void

@@ -26,10 +26,9 @@ static struct reading { /* libConfuse's callbacks carry no pointer of ours */
 	struct settings *settings;
 	int lines[KEYS_MAX]; /* where a key was set; 0: nowhere */
 	int section_line;
-} *now;
+} * now;
 
-static void __attribute__((format(printf, 3, 4)))
-note(int line, bool syntax, const char *fmt, ...)
+static void __attribute__((format(printf, 3, 4))) note(int line, bool syntax, const char *fmt, ...)
 {
 	struct error *e;
 	va_list ap;
@@ -50,7 +49,7 @@ find_key(const char *name)
 	for (size_t i = 0; i < schema_count; i++)
 		if (strcmp(schema[i].name, name) == 0)
 			return &schema[i];
-	return NULL;
+	abort(); /* names come from the table itself */
 }
 
 static bool
@@ -62,7 +61,8 @@ is_certificate_key(const struct key *k)
 static struct settings_certificate *
 add_certificate(struct settings *s, const char *name)
 {
-	struct settings_certificate *p = reallocarray(s->certificates, s->certificates_count + 1, sizeof *p);
+	struct settings_certificate *p =
+	    reallocarray(s->certificates, s->certificates_count + 1, sizeof *p);
 
 	if (p == NULL)
 		return NULL;
@@ -72,28 +72,35 @@ add_certificate(struct settings *s, const char *name)
 	return p;
 }
 
-/* libConfuse has read a whole setting. */
+static void
+repeated(const char *name, int line, int first)
+{
+	note(line, false, "%s: is set a second time (line %d had it; say it once)", name, first);
+}
+
+/* libConfuse has read a setting, or one more value of a list. */
 static int
 take_setting(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const struct key *k = find_key(opt->name);
 	size_t index = (size_t)(k - schema);
-	const char *texts[64];
+	const char *text = cfg_opt_getnstr(opt, 0);
 	char wrong[TEXT_MAX - 64];
-	size_t n = 0;
 
+	if (k->type == KEY_LIST) {
+		if (now->lines[index] == 0)
+			now->lines[index] = cfg->line;
+		return 0; /* take_lists() has the whole of it */
+	}
 	if (now->lines[index] != 0) {
-		note(cfg->line, false, "%s: is set a second time (line %d had it; say it once)", k->name,
-		    now->lines[index]);
+		repeated(k->name, cfg->line, now->lines[index]);
 		return 0;
 	}
 	now->lines[index] = cfg->line;
-	for (unsigned i = 0; i < cfg_opt_size(opt) && n < sizeof texts / sizeof *texts; i++)
-		texts[n++] = cfg_opt_getnstr(opt, i);
 	if (is_certificate_key(k)) { /* kept by libConfuse until the file is through */
-		if (!value_readable(texts[0], wrong, sizeof wrong))
+		if (!value_readable(text, wrong, sizeof wrong))
 			note(cfg->line, false, "%s: %s", k->name, wrong);
-	} else if (!value_set(now->settings, k, texts, n, wrong, sizeof wrong)) {
+	} else if (!value_set(now->settings, k, &text, 1, wrong, sizeof wrong)) {
 		note(cfg->line, false, "%s: %s", k->name, wrong);
 	}
 	return 0;
@@ -126,9 +133,11 @@ unknown(cfg_t *cfg, const char *name)
 	}
 	near = suggest(name, words, n);
 	if (near != NULL)
-		note(cfg->line, true, "%s: there is no such setting (did you mean \"%s\"?)", name, near);
+		note(cfg->line, true, "%s: there is no such setting (did you mean \"%s\"?)", name,
+		    near);
 	else
-		note(cfg->line, true, "%s: there is no such setting (restanted.conf(5) lists them)", name);
+		note(cfg->line, true, "%s: there is no such setting (restanted.conf(5) lists them)",
+		    name);
 }
 
 static void __attribute__((format(printf, 2, 0)))
@@ -176,7 +185,8 @@ make_parser(cfg_opt_t *opts, cfg_opt_t *section)
 static void
 take_certificates(cfg_t *cfg, struct settings *s)
 {
-	const char *chain = cfg_getstr(cfg, "certificate"), *key = cfg_getstr(cfg, "certificate-key");
+	const char *chain = cfg_getstr(cfg, "certificate"),
+		   *key = cfg_getstr(cfg, "certificate-key");
 	struct settings_certificate *c;
 
 	if (chain != NULL && (c = add_certificate(s, NULL)) != NULL) {
@@ -188,10 +198,12 @@ take_certificates(cfg_t *cfg, struct settings *s)
 	}
 	for (unsigned i = 0; i < cfg_size(cfg, "tls-name"); i++) {
 		cfg_t *sec = cfg_getnsec(cfg, "tls-name", i);
-		const char *own = cfg_getstr(sec, "certificate"), *own_key = cfg_getstr(sec, "certificate-key");
+		const char *own = cfg_getstr(sec, "certificate"),
+			   *own_key = cfg_getstr(sec, "certificate-key");
 
 		if (own == NULL) {
-			note(sec->line, false, "tls-name: \"%s\" has no certificate (certificate = \"file\")",
+			note(sec->line, false,
+			    "tls-name: \"%s\" has no certificate (certificate = \"file\")",
 			    cfg_title(sec));
 			continue;
 		}
@@ -200,6 +212,76 @@ take_certificates(cfg_t *cfg, struct settings *s)
 			continue;
 		c->certificate = strdup(own);
 		c->key = strdup(own_key != NULL ? own_key : own);
+	}
+}
+
+static void
+take_lists(cfg_t *cfg, struct settings *s)
+{
+	for (size_t i = 0; i < schema_count; i++) {
+		const char *texts[64];
+		char wrong[TEXT_MAX - 64];
+		size_t n = 0;
+
+		/* an empty list calls nobody back: it is known by having been modified */
+		if (schema[i].type != KEY_LIST ||
+		    (cfg_getopt(cfg, schema[i].name)->flags & CFGF_MODIFIED) == 0)
+			continue;
+		for (unsigned k = 0; k < cfg_size(cfg, schema[i].name) && n < 64; k++)
+			texts[n++] = cfg_getnstr(cfg, schema[i].name, k);
+		if (now->lines[i] == 0)
+			now->lines[i] = -1;
+		if (!value_set(s, &schema[i], texts, n, wrong, sizeof wrong))
+			note(now->lines[i], false, "%s: %s", schema[i].name, wrong);
+	}
+}
+
+/*
+ * Makes blanks of comments, whose lines libConfuse miscounts, and finds lists that are set twice,
+ * which it does not tell from one that goes on.
+ */
+static void
+prepare(char *text)
+{
+	const char *seen[KEYS_MAX] = { NULL };
+	int seen_at[KEYS_MAX], line = 1, depth = 0;
+	char quote = '\0', before = '\n';
+
+	for (char *p = text; *p != '\0'; before = *p, p++) {
+		if (*p == '\n')
+			line++;
+		if (quote != '\0') {
+			if (*p == '\\' && p[1] != '\0')
+				p++;
+			else if (*p == quote)
+				quote = '\0';
+			continue;
+		}
+		if (*p == '"' || *p == '\'') {
+			quote = *p;
+		} else if (strchr(" \t\n={},", before) != NULL &&
+			   (*p == '#' || (p[0] == '/' && p[1] == '/'))) {
+			for (; p[1] != '\0' && p[1] != '\n'; p++)
+				*p = ' ';
+			*p = ' ';
+		} else if (*p == '{') {
+			depth++;
+		} else if (*p == '}' && depth > 0) {
+			depth--;
+		} else if (depth == 0 && strchr(" \t\n", before) != NULL) {
+			size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+			for (size_t i = 0; i < schema_count; i++) {
+				if (schema[i].type != KEY_LIST || strlen(schema[i].name) != len ||
+				    strncmp(schema[i].name, p, len) != 0 ||
+				    p[len + strspn(p + len, " \t")] != '=')
+					continue;
+				if (seen[i] != NULL)
+					repeated(schema[i].name, line, seen_at[i]);
+				seen[i] = schema[i].name;
+				seen_at[i] = line;
+			}
+		}
 	}
 }
 
@@ -235,14 +317,16 @@ fill_defaults(struct settings *s)
 			for (const char *p = strchr(fallback, '"'); p != NULL && n < 8;) {
 				size_t len = strcspn(p + 1, "\"");
 
-				(void)snprintf(copies[n], sizeof copies[n], "%.*s", (int)len, p + 1);
+				(void)snprintf(
+				    copies[n], sizeof copies[n], "%.*s", (int)len, p + 1);
 				one[n] = copies[n];
 				n++;
 				p = strchr(p + len + 2, '"');
 			}
 		} else {
 			(void)snprintf(text, sizeof text, "%.*s",
-			    (int)strcspn(fallback + (*fallback == '"'), "\""), fallback + (*fallback == '"'));
+			    (int)strcspn(fallback + (*fallback == '"'), "\""),
+			    fallback + (*fallback == '"'));
 		}
 		if (!value_set(s, k, one, n, wrong, sizeof wrong))
 			abort(); /* the table contradicts itself: a test reads it */
@@ -261,16 +345,19 @@ check_whole(const struct settings *s)
 	int tls = now->lines[find_key("listen-tls") - schema];
 
 	if (s->accounts == NULL && !s->pam && now->lines[find_key("accounts") - schema] == 0)
-		note(0, false, "accounts: nobody could log in (set \"accounts\", or \"pam = true\")");
+		note(0, false,
+		    "accounts: nobody could log in (set \"accounts\", or \"pam = true\")");
 	if (s->listen_tls.count > 0 && s->certificates_count == 0 &&
 	    now->lines[find_key("certificate") - schema] == 0)
-		note(tls, false, "listen-tls: there is no certificate for it (set \"certificate\")");
+		note(
+		    tls, false, "listen-tls: there is no certificate for it (set \"certificate\")");
 	if (s->listen.count == 0 && s->listen_tls.count == 0)
 		note(now->lines[find_key("listen") - schema], false,
 		    "listen: there is nothing to listen on (at least one address)");
 	if (s->pam && geteuid() != 0)
 		note(now->lines[find_key("pam") - schema], false,
-		    "pam: only root can check system users' passwords (run as root, or \"pam = false\")");
+		    "pam: only root can check system users' passwords (run as root, or \"pam = "
+		    "false\")");
 }
 
 static int
@@ -288,6 +375,7 @@ static void
 parse(char *text)
 {
 	cfg_opt_t opts[KEYS_MAX], section[3];
+	int last = 0;
 
 	assert(schema_count + 2 <= KEYS_MAX);
 	for (;;) {
@@ -300,25 +388,31 @@ parse(char *text)
 		for (size_t i = 0; i < now->count; i++) /* the others will be found again */
 			if (now->errors[i].syntax)
 				now->errors[kept++] = now->errors[i];
-		now->count = before = kept;
+		now->count = kept;
+		prepare(text); /* finds again what the last turn's list had */
+		before = now->count;
 		memset(now->lines, 0, sizeof now->lines);
 		settings_destroy(&now->settings);
 		now->settings = calloc(1, sizeof *now->settings);
 		if (now->settings == NULL)
 			abort();
 		r = cfg_parse_buf(cfg, text);
-		if (r == CFG_SUCCESS)
+		if (r == CFG_SUCCESS) {
+			take_lists(cfg, now->settings);
 			take_certificates(cfg, now->settings);
+		}
 		(void)cfg_free(cfg);
 		if (r == CFG_SUCCESS || now->count >= ERRORS_MAX - 1)
 			return;
 		for (kept = before; kept < now->count && !now->errors[kept].syntax; kept++)
 			;
-		if (kept == now->count) {
+		if (kept == now->count || now->errors[kept].line == last) {
+			now->count = kept < now->count ? kept : now->count;
 			note(0, true, "syntax: the file cannot be read (key = value)");
 			return;
 		}
-		blank(text, now->errors[kept].line);
+		last = now->errors[kept].line;
+		blank(text, last);
 	}
 }
 
@@ -334,7 +428,8 @@ settings_read(const char *file, FILE *err)
 	if (fd != -1)
 		text = fd_read_all(fd, FILE_MAX, &len);
 	if (r == NULL || text == NULL) {
-		(void)fprintf(err, "%s: %s (a file of settings: restanted.conf(5))\n", file, strerror(errno));
+		(void)fprintf(
+		    err, "%s: %s (a file of settings: restanted.conf(5))\n", file, strerror(errno));
 		goto out;
 	}
 	if (memchr(text, '\0', len) != NULL) {
@@ -350,7 +445,8 @@ settings_read(const char *file, FILE *err)
 	qsort(r->errors, r->count, sizeof *r->errors, by_line);
 	for (size_t i = 0; i < r->count; i++) {
 		if (r->errors[i].line > 0)
-			(void)fprintf(err, "%s:%d: %s\n", file, r->errors[i].line, r->errors[i].text);
+			(void)fprintf(
+			    err, "%s:%d: %s\n", file, r->errors[i].line, r->errors[i].text);
 		else
 			(void)fprintf(err, "%s: %s\n", file, r->errors[i].text);
 	}
@@ -386,9 +482,10 @@ settings_destroy(struct settings **sp)
 
 		if (k->type == KEY_LIST)
 			free_list((struct settings_list *)(void *)((char *)s + k->offset));
-		else if (!is_certificate_key(k) && (k->type == KEY_STRING || k->type == KEY_FILE ||
-		    k->type == KEY_TEMPLATE ||
-		    (k->type == KEY_WORD && k->offset != offsetof(struct settings, utf8_refuse))))
+		else if (!is_certificate_key(k) &&
+			 (k->type == KEY_STRING || k->type == KEY_FILE || k->type == KEY_TEMPLATE ||
+			     (k->type == KEY_WORD &&
+				 k->offset != offsetof(struct settings, utf8_refuse))))
 			free(*(char **)(void *)((char *)s + k->offset));
 	}
 	for (size_t i = 0; i < s->certificates_count; i++) {

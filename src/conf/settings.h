@@ -30,18 +30,18 @@ struct settings_certificate {
 
 struct settings {
 	/* network */
-	struct settings_list listen;	 /* "host:port", "[v6]:port", "*:port": both families */
+	struct settings_list listen; /* "host:port", "[v6]:port", "*:port": both families */
 	struct settings_list listen_tls;
 	char *hostname;
-	char *greeting;			 /* or NULL */
+	char *greeting; /* or NULL */
 	/* TLS */
 	struct settings_certificate *certificates; /* the default one first, if there is one */
 	size_t certificates_count;
 	/* logging in */
-	enum plaintext plaintext;	 /* "plaintext-passwords" */
+	enum plaintext plaintext; /* "plaintext-passwords" */
 	struct settings_list mechanisms;
 	bool apop;
-	char *accounts;			 /* passwd-file, or NULL */
+	char *accounts; /* passwd-file, or NULL */
 	char *default_scheme;
 	bool pam;
 	char *pam_service;
@@ -49,25 +49,25 @@ struct settings {
 	uint32_t login_delay;
 	bool login_delay_user;
 	/* mail */
-	char *maildrop;			 /* template */
-	char *mail_root;		 /* or NULL */
-	char *mail_user, *mail_group;	 /* names or numbers, or NULL */
+	char *maildrop; /* template */
+	char *mail_root; /* or NULL */
+	char *mail_user, *mail_group; /* names or numbers, or NULL */
 	uint32_t first_valid_uid;
-	int32_t expire;			 /* days; -1: never */
+	int32_t expire; /* days; -1: never */
 	bool expire_user;
 	bool utf8;
-	bool utf8_refuse;		 /* utf8-headers = refuse, instead of surrogate */
-	char *language;			 /* tag: what LANG * selects */
+	bool utf8_refuse; /* utf8-headers = refuse, instead of surrogate */
+	char *language; /* tag: what LANG * selects */
 	bool implementation;
 	/* limits */
 	uint32_t idle_timeout, login_timeout, write_timeout, linger, lock_wait;
-	uint32_t login_processes;	 /* 0: one a CPU */
+	uint32_t login_processes; /* 0: one a CPU */
 	uint32_t max_connections, max_connections_per_address, max_sessions_per_user;
 	uint32_t max_maildrop_threads;
 	/* processes */
-	char *login_user, *auth_user;	 /* names or numbers */
+	char *login_user, *auth_user; /* names or numbers */
 	/* log */
-	char *log;			 /* stderr, syslog, journal */
+	char *log; /* stderr, syslog, journal */
 	char *log_level;
 };
 

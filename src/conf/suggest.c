@@ -36,7 +36,7 @@ const char *
 suggest(const char *text, const char *const *words, size_t count)
 {
 	const char *best = NULL;
-	size_t least = strlen(text) / 3 + 2; /* farther than this is another word */
+	size_t least = strlen(text) / 3 + 1; /* farther than this is another word */
 
 	for (size_t i = 0; i < count; i++) {
 		size_t d = distance(text, words[i]);

@@ -86,7 +86,8 @@ find_word(const struct key *k, const char *text, char *wrong, size_t room)
 			return (int)i;
 	near = suggest(text, words, n);
 	(void)snprintf(expected, sizeof expected, "one of: %s%s%s%s", k->words,
-	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+	    near != NULL ? "\"?" : "");
 	(void)say(wrong, room, text, "is not known", expected);
 	return -1;
 }
@@ -128,7 +129,8 @@ set_number(struct settings *s, const struct key *k, const char *text, char *wron
 	if (!parse_number(text, time, &v))
 		return say(wrong, room, text, time ? "is not a time" : "is not a number", expected);
 	if (v < k->min || v > k->max)
-		return say(wrong, room, text, v < k->min ? "is too small" : "is too large", expected);
+		return say(
+		    wrong, room, text, v < k->min ? "is too small" : "is too large", expected);
 	*(uint32_t *)field(s, k) = (uint32_t)v;
 	return true;
 }
@@ -151,7 +153,8 @@ set_days(struct settings *s, const struct key *k, const char *text, char *wrong,
 static bool
 set_bool(struct settings *s, const struct key *k, const char *text, char *wrong, size_t room)
 {
-	static const char *const yes[] = { "true", "yes", "on" }, *const no[] = { "false", "no", "off" };
+	static const char *const yes[] = { "true", "yes", "on" }, *const no[] = { "false", "no",
+		"off" };
 
 	for (size_t i = 0; i < 3; i++) {
 		if (strcasecmp(text, yes[i]) == 0 || strcasecmp(text, no[i]) == 0) {
@@ -186,14 +189,14 @@ is_address(const char *text)
 	uint64_t port;
 
 	return colon != NULL && colon != text &&
-	    pop3_number((const uint8_t *)colon + 1, strlen(colon + 1), 65535, &port, NULL) &&
-	    (memchr(text, ':', (size_t)(colon - text)) == NULL ||
-		(text[0] == '[' && colon[-1] == ']'));
+	       pop3_number((const uint8_t *)colon + 1, strlen(colon + 1), 65535, &port, NULL) &&
+	       (memchr(text, ':', (size_t)(colon - text)) == NULL ||
+		   (text[0] == '[' && colon[-1] == ']'));
 }
 
 static bool
-set_list(struct settings *s, const struct key *k, const char *const *texts, size_t count, char *wrong,
-    size_t room)
+set_list(struct settings *s, const struct key *k, const char *const *texts, size_t count,
+    char *wrong, size_t room)
 {
 	struct settings_list *l = field(s, k);
 
@@ -230,8 +233,8 @@ is_plain(const char *text)
 }
 
 bool
-value_set(struct settings *s, const struct key *k, const char *const *texts, size_t count, char *wrong,
-    size_t room)
+value_set(struct settings *s, const struct key *k, const char *const *texts, size_t count,
+    char *wrong, size_t room)
 {
 	const char *text = count > 0 ? texts[0] : "";
 	int word;
@@ -240,7 +243,8 @@ value_set(struct settings *s, const struct key *k, const char *const *texts, siz
 	case KEY_LIST:
 		return set_list(s, k, texts, count, wrong, room);
 	case KEY_STRING:
-		if ((strcmp(k->name, "greeting") == 0 || strcmp(k->name, "hostname") == 0) && !is_plain(text))
+		if ((strcmp(k->name, "greeting") == 0 || strcmp(k->name, "hostname") == 0) &&
+		    !is_plain(text))
 			return say(wrong, room, text, "cannot stand in a greeting",
 			    "up to 200 ASCII characters, none of < > [ ]");
 		return store_string(s, k, text, wrong, room);

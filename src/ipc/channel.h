@@ -14,7 +14,8 @@
 #include <sys/types.h>
 
 enum {
-	CHANNEL_MAX = 160 * 1024, /* longest packet: a 64 KiB token in base64, and what goes with it */
+	CHANNEL_MAX =
+	    160 * 1024, /* longest packet: a 64 KiB token in base64, and what goes with it */
 	CHANNEL_FDS = 2,
 };
 

@@ -35,12 +35,12 @@ enum login_auth_type {
 };
 
 enum {
-	LA_ADDRESS_MAX = 64,	/* "192.0.2.1", "2001:db8::1", "unix" */
-	LA_TLS_MAX = 96,	/* "TLSv1.3 TLS_AES_256_GCM_SHA384"; "" without TLS */
+	LA_ADDRESS_MAX = 64, /* "192.0.2.1", "2001:db8::1", "unix" */
+	LA_TLS_MAX = 96, /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; "" without TLS */
 	LA_USER_MAX = 512,
 	LA_SECRET_MAX = 1024,
 	LA_APOP_MAX = 256,
-	LA_DATA_MAX = 98304,	/* decoded SASL data: a 64 KiB token and more */
+	LA_DATA_MAX = 98304, /* decoded SASL data: a 64 KiB token and more */
 	LA_EARLY_MAX = 16384,
 	LA_BINDING_MAX = 128,
 };
@@ -48,15 +48,22 @@ enum {
 enum la_kind { LA_PASS = 1, LA_APOP, LA_SASL };
 
 /* Why it failed, for the client's reply; see the fault kinds of base/fault.h. */
-enum la_failure { LA_FAIL_AUTH = 1, LA_FAIL_NEED_TLS, LA_FAIL_DELAY, LA_FAIL_IN_USE, LA_FAIL_TEMP, LA_FAIL_PERM };
+enum la_failure {
+	LA_FAIL_AUTH = 1,
+	LA_FAIL_NEED_TLS,
+	LA_FAIL_DELAY,
+	LA_FAIL_IN_USE,
+	LA_FAIL_TEMP,
+	LA_FAIL_PERM
+};
 
 struct la_start {
 	uint64_t id;
 	enum la_kind kind;
-	bool secure;		     /* TLS, or a link that counts as such */
-	bool loopback;		     /* the client's address is 127.0.0.0/8 or ::1 */
-	uint8_t lang;		     /* enum pop3_lang */
-	bool utf8;		     /* UTF8 was given */
+	bool secure; /* TLS, or a link that counts as such */
+	bool loopback; /* the client's address is 127.0.0.0/8 or ::1 */
+	uint8_t lang; /* enum pop3_lang */
+	bool utf8; /* UTF8 was given */
 	char address[LA_ADDRESS_MAX];
 	char tls[LA_TLS_MAX];
 	/* LA_PASS: user and secret.  LA_APOP: user, timestamp in data, digest in secret.
@@ -65,8 +72,8 @@ struct la_start {
 	struct ipc_bytes secret;
 	bool has_data;
 	struct ipc_bytes data;
-	struct ipc_bytes exporter;   /* tls-exporter channel binding, or empty (RFC 9266) */
-	struct ipc_bytes unique;     /* tls-unique, or empty (RFC 5929; TLS 1.2 only) */
+	struct ipc_bytes exporter; /* tls-exporter channel binding, or empty (RFC 9266) */
+	struct ipc_bytes unique; /* tls-unique, or empty (RFC 5929; TLS 1.2 only) */
 	struct ipc_bytes early;
 };
 

@@ -16,8 +16,8 @@ enum pam_check_type { PC_CHECK = 1, PC_RESULT };
 
 enum pc_verdict {
 	PC_OK = 1,
-	PC_DENIED,	/* wrong password, unknown or expired user */
-	PC_TEMP,	/* could not be checked now */
+	PC_DENIED, /* wrong password, unknown or expired user */
+	PC_TEMP, /* could not be checked now */
 };
 
 enum { PC_HOME_MAX = 1024 };
@@ -25,15 +25,15 @@ enum { PC_HOME_MAX = 1024 };
 struct pc_check {
 	uint64_t id;
 	char user[256];
-	char address[64];	/* PAM_RHOST */
+	char address[64]; /* PAM_RHOST */
 	struct ipc_bytes secret;
 };
 
 struct pc_result {
 	uint64_t id;
 	enum pc_verdict verdict;
-	uint32_t uid, gid;	/* PC_OK */
-	char user[256];		/* as PAM has it in the end */
+	uint32_t uid, gid; /* PC_OK */
+	char user[256]; /* as PAM has it in the end */
 	char home[PC_HOME_MAX];
 };
 

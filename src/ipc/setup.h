@@ -20,25 +20,25 @@ enum { CHILD_CHANNEL = 3, CHILD_EXIT_CONFIG = 78 /* EX_CONFIG of sysexits.h */ }
 
 enum setup_type {
 	/* supervisor to any child */
-	SU_LOGIN = 1,	/* struct login_setup */
-	SU_AUTH,	/* struct auth_setup */
-	SU_MAILDROP,	/* struct maildrop_setup */
-	SU_PAM,		/* struct pam_setup */
-	SU_LOG,		/* + descriptor: the syslog socket */
-	SU_START,	/* that was all */
+	SU_LOGIN = 1, /* struct login_setup */
+	SU_AUTH, /* struct auth_setup */
+	SU_MAILDROP, /* struct maildrop_setup */
+	SU_PAM, /* struct pam_setup */
+	SU_LOG, /* + descriptor: the syslog socket */
+	SU_START, /* that was all */
 	/* supervisor to login */
 	SU_CERTIFICATE, /* struct certificate_setup */
-	SU_LISTENER,	/* struct listener_setup + descriptor */
-	SU_COUNTERS,	/* + descriptor: shared counters, see login_setup */
-	SU_DRAIN,	/* accept no more; exit after the last session */
+	SU_LISTENER, /* struct listener_setup + descriptor */
+	SU_COUNTERS, /* + descriptor: shared counters, see login_setup */
+	SU_DRAIN, /* accept no more; exit after the last session */
 	/* supervisor to login (its channel to auth) and to auth (a login's, a maildrop's, pam's) */
-	SU_PEER,	/* struct peer_setup + descriptor */
+	SU_PEER, /* struct peer_setup + descriptor */
 	/* supervisor to auth */
-	SU_ACCOUNTS,	/* + descriptor: the account file, opened anew; without: could not be */
+	SU_ACCOUNTS, /* + descriptor: the account file, opened anew; without: could not be */
 	SU_NO_MAILDROP, /* struct peer_setup, no descriptor: it could not be started */
 	SU_AUTH_RELOAD, /* struct auth_setup: settings that changed */
 	/* any child to supervisor */
-	SU_READY,	/* everything was understood, the sandbox is entered */
+	SU_READY, /* everything was understood, the sandbox is entered */
 	/* auth to supervisor */
 	SU_WANT_ACCOUNTS, /* the account file changed, I think */
 	SU_WANT_MAILDROP, /* struct want_maildrop */
@@ -51,22 +51,22 @@ struct log_setup {
 
 struct login_setup {
 	struct log_setup log;
-	char hostname[256];	    /* for the APOP timestamp and the greeting */
-	char greeting[256];	    /* "": the usual one */
+	char hostname[256]; /* for the APOP timestamp and the greeting */
+	char greeting[256]; /* "": the usual one */
 	bool apop, utf8, implementation;
-	uint8_t lang;		    /* LANG * */
-	uint8_t plaintext;	    /* enum plaintext of conf/settings.h */
-	char mechanisms[256];	    /* space-separated, upper case, in order */
+	uint8_t lang; /* LANG * */
+	uint8_t plaintext; /* enum plaintext of conf/settings.h */
+	char mechanisms[256]; /* space-separated, upper case, in order */
 	int32_t expire;
 	bool expire_user;
 	uint32_t login_delay;
 	bool login_delay_user;
-	uint32_t login_timeout;	    /* seconds without a command before login */
-	uint32_t idle_timeout;	    /* seconds; a TLS relay that is idle longer than both ends allow */
-	uint32_t write_timeout;	    /* seconds that a peer may refuse to read */
-	uint32_t max_connections;   /* in this process */
-	uint32_t max_per_address;   /* over all login processes, IPv6 by /64 */
-	uint32_t max_failures;	    /* failed logins that end a connection */
+	uint32_t login_timeout; /* seconds without a command before login */
+	uint32_t idle_timeout; /* seconds; a TLS relay that is idle longer than both ends allow */
+	uint32_t write_timeout; /* seconds that a peer may refuse to read */
+	uint32_t max_connections; /* in this process */
+	uint32_t max_per_address; /* over all login processes, IPv6 by /64 */
+	uint32_t max_failures; /* failed logins that end a connection */
 	/*
 	 * The shared counters: rows of COUNTER_SLOTS 16-bit counters, one row a login process,
 	 * indexed by a keyed hash of the address.  A process writes its own row only; the sum
@@ -74,45 +74,45 @@ struct login_setup {
 	 */
 	uint32_t counter_rows, counter_row;
 	uint8_t counter_key[16];
-	uint32_t run_uid, run_gid;  /* to become; both 0: stay what we are */
+	uint32_t run_uid, run_gid; /* to become; both 0: stay what we are */
 };
 enum { COUNTER_SLOTS = 65536 };
 
 struct certificate_setup {
-	char name[256];		    /* SNI name; "": the default one */
+	char name[256]; /* SNI name; "": the default one */
 	struct ipc_bytes chain, key; /* PEM; key is secret */
 };
 
 struct listener_setup {
-	char name[128];		    /* "0.0.0.0:995", for the log */
-	bool tls;		    /* implicit TLS */
+	char name[128]; /* "0.0.0.0:995", for the log */
+	bool tls; /* implicit TLS */
 };
 
 enum peer_role { PEER_LOGIN = 1, PEER_AUTH, PEER_MAILDROP, PEER_PAM };
 struct peer_setup {
 	uint8_t role;
-	uint64_t id;		    /* maildrop: the id of the want_maildrop */
+	uint64_t id; /* maildrop: the id of the want_maildrop */
 };
 
 struct auth_setup {
 	struct log_setup log;
 	bool have_accounts, pam;
-	char accounts[1024];	    /* path, for messages and for stat() */
+	char accounts[1024]; /* path, for messages and for stat() */
 	char default_scheme[32];
 	char hostname[256];
 	bool apop, cram;
 	uint8_t plaintext;
 	char mechanisms[256];
-	char maildrop[1024];	    /* template with %u %n %d %h */
-	char mail_root[1024];	    /* "": from the template */
+	char maildrop[1024]; /* template with %u %n %d %h */
+	char mail_root[1024]; /* "": from the template */
 	uint32_t mail_uid, mail_gid; /* for accounts that name none; UINT32_MAX: none */
 	uint32_t first_valid_uid;
 	uint32_t login_delay;
 	int32_t expire;
-	uint32_t failure_delay;	    /* seconds, doubling */
+	uint32_t failure_delay; /* seconds, doubling */
 	uint32_t max_sessions_per_user;
 	uint32_t run_uid, run_gid;
-	bool can_switch;	    /* maildrop processes may run as any uid (we are root) */
+	bool can_switch; /* maildrop processes may run as any uid (we are root) */
 };
 
 struct pam_setup {
@@ -123,23 +123,23 @@ struct pam_setup {
 struct want_maildrop {
 	uint64_t id;
 	uint32_t uid, gid;
-	char user[256];		    /* for the groups of a system user; "" for none */
-	char root[1024];	    /* absolute: the mail root it may see */
+	char user[256]; /* for the groups of a system user; "" for none */
+	char root[1024]; /* absolute: the mail root it may see */
 };
 
 struct maildrop_setup {
 	struct log_setup log;
 	uint32_t uid, gid;
-	char user[256];		    /* whose groups it gets; "" for none */
+	char user[256]; /* whose groups it gets; "" for none */
 	char root[1024];
 	bool utf8, implementation;
-	bool refuse_utf8;	    /* -ERR [UTF8] instead of a surrogate (P6856-18) */
+	bool refuse_utf8; /* -ERR [UTF8] instead of a surrogate (P6856-18) */
 	uint8_t lang;
-	char mechanisms[256];	    /* for CAPA, as before login */
+	char mechanisms[256]; /* for CAPA, as before login */
 	uint8_t plaintext;
-	bool login_delay_on;	    /* announced at all */
+	bool login_delay_on; /* announced at all */
 	uint32_t idle_timeout, write_timeout, linger;
-	uint32_t lock_wait;	    /* milliseconds to wait for a lock */
+	uint32_t lock_wait; /* milliseconds to wait for a lock */
 	uint32_t max_sessions, max_threads;
 };
 

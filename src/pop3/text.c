@@ -36,6 +36,8 @@ static const char *const english[POP3_TEXTS] = {
 	[POP3_TEXT_UTF8_ON] = "UTF-8 mode",
 	[POP3_TEXT_LANGUAGE] = "language changed",
 	[POP3_TEXT_NO_LANGUAGE] = "no such language",
+	[POP3_TEXT_MESSAGES] = "messages",
+	[POP3_TEXT_OCTETS] = "octets",
 };
 
 static const char *const german[POP3_TEXTS] = {
@@ -69,6 +71,8 @@ static const char *const german[POP3_TEXTS] = {
 	[POP3_TEXT_UTF8_ON] = "UTF-8 an",
 	[POP3_TEXT_LANGUAGE] = "Sprache gewechselt",
 	[POP3_TEXT_NO_LANGUAGE] = "Sprache unbekannt",
+	[POP3_TEXT_MESSAGES] = "Nachrichten",
+	[POP3_TEXT_OCTETS] = "Oktette",
 };
 
 static const struct {

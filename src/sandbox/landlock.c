@@ -26,26 +26,25 @@ struct beneath { /* struct landlock_path_beneath_attr */
 
 enum { CREATE_VERSION = 1, RULE_PATH_BENEATH = 1 };
 
-#define FS_WRITE_FILE  (1ULL << 1)
-#define FS_READ_FILE   (1ULL << 2)
-#define FS_READ_DIR    (1ULL << 3)
+#define FS_WRITE_FILE (1ULL << 1)
+#define FS_READ_FILE (1ULL << 2)
+#define FS_READ_DIR (1ULL << 3)
 #define FS_REMOVE_FILE (1ULL << 5)
-#define FS_MAKE_DIR    (1ULL << 7)
-#define FS_MAKE_REG    (1ULL << 8)
-#define FS_REFER       (1ULL << 13)
-#define FS_TRUNCATE    (1ULL << 14)
+#define FS_MAKE_DIR (1ULL << 7)
+#define FS_MAKE_REG (1ULL << 8)
+#define FS_REFER (1ULL << 13)
+#define FS_TRUNCATE (1ULL << 14)
 
 /* Every right that an ABI knows, so that all that is not granted is refused. */
 static const struct {
 	uint64_t fs, net, scoped;
 } known[] = {
-	{ 0, 0, 0 },
-	{ (1ULL << 13) - 1, 0, 0 },	/* 1 */
-	{ (1ULL << 14) - 1, 0, 0 },	/* 2: refer */
-	{ (1ULL << 15) - 1, 0, 0 },	/* 3: truncate */
-	{ (1ULL << 15) - 1, 3, 0 },	/* 4: TCP bind, connect */
-	{ (1ULL << 16) - 1, 3, 0 },	/* 5: ioctl on devices */
-	{ (1ULL << 16) - 1, 3, 3 },	/* 6: abstract sockets, signals */
+	{ 0, 0, 0 }, { (1ULL << 13) - 1, 0, 0 }, /* 1 */
+	{ (1ULL << 14) - 1, 0, 0 }, /* 2: refer */
+	{ (1ULL << 15) - 1, 0, 0 }, /* 3: truncate */
+	{ (1ULL << 15) - 1, 3, 0 }, /* 4: TCP bind, connect */
+	{ (1ULL << 16) - 1, 3, 0 }, /* 5: ioctl on devices */
+	{ (1ULL << 16) - 1, 3, 3 }, /* 6: abstract sockets, signals */
 };
 enum { KNOWN = sizeof known / sizeof *known };
 
@@ -71,7 +70,8 @@ sandbox_landlock(int root, struct fault *f)
 		goto out;
 	}
 	rule.allowed = (FS_WRITE_FILE | FS_READ_FILE | FS_READ_DIR | FS_REMOVE_FILE | FS_MAKE_DIR |
-	    FS_MAKE_REG | FS_REFER | FS_TRUNCATE) & rules.fs;
+			   FS_MAKE_REG | FS_REFER | FS_TRUNCATE) &
+		       rules.fs;
 	if (root != -1 && syscall(SYS_landlock_add_rule, fd, RULE_PATH_BENEATH, &rule, 0) == -1) {
 		fault_set(f, FAULT_PERM, "landlock: allow the mail root: %s", strerror(errno));
 		goto out;

@@ -22,12 +22,12 @@ enum {
 };
 
 struct delivery {
-	int dir;	      /* the Maildir */
-	int fd;		      /* the file in tmp/ */
+	int dir; /* the Maildir */
+	int fd; /* the file in tmp/ */
 	char unique[NAME_ROOM - 48]; /* its name there; new/'s begins with it */
 	struct pop3_measure measure;
 	uint64_t stored;
-	bool measured;	      /* measure is at its end */
+	bool measured; /* measure is at its end */
 };
 
 /* Makes the folder path/name, if it is not there, and its name durable. */
@@ -117,7 +117,8 @@ make_unique(char *out, size_t room)
 	(void)gethostname(host, sizeof host - 1);
 	for (const char *p = host; *p != '\0' && n + 5 < sizeof safe; p++) {
 		if (*p == '/' || *p == ':' || *p == ',')
-			n += (size_t)snprintf(safe + n, sizeof safe - n, "\\%03o", (unsigned char)*p);
+			n += (size_t)snprintf(
+			    safe + n, sizeof safe - n, "\\%03o", (unsigned char)*p);
 		else if (*p > 0x20 && *p < 0x7f)
 			safe[n++] = *p;
 	}
@@ -149,7 +150,8 @@ maildir_deliver_begin(int root, const char *path, struct delivery **ret, struct 
 	for (int try = 0; d->fd == -1 && try < 5; try++) {
 		make_unique(d->unique, sizeof d->unique);
 		(void)snprintf(tmp, sizeof tmp, "tmp/%s", d->unique);
-		d->fd = openat(d->dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		d->fd =
+		    openat(d->dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (d->fd == -1 && errno != EEXIST)
 			break;
 	}
@@ -182,8 +184,8 @@ maildir_deliver_name(struct delivery *d, char *name)
 		pop3_measure_end(&d->measure);
 	d->measured = true;
 	/* sizes in the name: whoever serves this Maildir need not read the file to know them */
-	(void)snprintf(name, NAME_ROOM, "%s,S=%llu,W=%llu", d->unique, (unsigned long long)d->stored,
-	    (unsigned long long)d->measure.octets);
+	(void)snprintf(name, NAME_ROOM, "%s,S=%llu,W=%llu", d->unique,
+	    (unsigned long long)d->stored, (unsigned long long)d->measure.octets);
 }
 
 int
@@ -199,7 +201,8 @@ maildir_deliver_commit(struct delivery **dp, struct fault *f)
 	if (fsync(d->fd) == -1 || linkat(d->dir, tmp, d->dir, new, 0) == -1 ||
 	    (folder = openat(d->dir, "new", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1 ||
 	    fsync(folder) == -1) { /* the name must survive too, not only the octets */
-		fault_set(f, fault_kind_of_errno(errno), "deliver \"%s\": %s", new, strerror(errno));
+		fault_set(
+		    f, fault_kind_of_errno(errno), "deliver \"%s\": %s", new, strerror(errno));
 		goto out; /* may have arrived all the same: "delivered" tells */
 	}
 	r = 0;
@@ -237,7 +240,8 @@ maildir_delivered(int root, const char *path, const char *name, struct fault *f)
 
 	if (dir == -1)
 		return errno == ENOENT ? 0
-		    : fault_set(f, fault_kind_of_errno(errno), "open \"%s\": %s", path, strerror(errno));
+				       : fault_set(f, fault_kind_of_errno(errno), "open \"%s\": %s",
+					     path, strerror(errno));
 	name_parse(name, &want);
 	if (listing_scan(dir, &l, f) == -1) {
 		fd_close(&dir);

@@ -31,8 +31,8 @@ maildir_lock(struct drop *d, struct fault *f)
 		return taken(f);
 	if (errno != EBADF && errno != ENOLCK && errno != EOPNOTSUPP && errno != EINVAL)
 		return fault_set(f, FAULT_TEMP, "lock: %s", strerror(errno));
-	d->lock = openat(d->dir, "restante.lock",
-	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	d->lock = openat(
+	    d->dir, "restante.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (d->lock == -1)
 		return fault_set(f, fault_kind_of_errno(errno), "lock file \"restante.lock\": %s",
 		    strerror(errno));

@@ -13,23 +13,23 @@
 #include "store/store.h"
 
 enum {
-	IN_CUR = 1,	   /* else in new */
+	IN_CUR = 1, /* else in new */
 	SIZE_KNOWN = 2,
-	MEASURED = 4,	   /* it was read: the next two are true */
+	MEASURED = 4, /* it was read: the next two are true */
 	WIRE_FORM = 8,
 	EIGHT_BIT = 16,
-	GONE = 32,	   /* not found again */
-	UNREADABLE = 64,   /* to be left out */
+	GONE = 32, /* not found again */
+	UNREADABLE = 64, /* to be left out */
 };
 
 /* Names of all messages stand in one run of memory, since there may be millions. */
 struct entry {
 	uint64_t seconds;
-	uint64_t size;	   /* octets on the wire */
-	uint64_t size7;	   /* the same of what a client without UTF8 gets */
-	uint32_t name;	   /* offset in names */
+	uint64_t size; /* octets on the wire */
+	uint64_t size7; /* the same of what a client without UTF8 gets */
+	uint32_t name; /* offset in names */
 	uint32_t micros;
-	uint16_t base;	   /* octets of the base name */
+	uint16_t base; /* octets of the base name */
 	uint16_t flags;
 };
 
@@ -38,13 +38,13 @@ struct listing {
 	size_t names_len, names_cap;
 	struct entry *entries;
 	uint32_t count, cap;
-	uint32_t skipped;  /* entries that are no messages */
-	char why[160];	   /* the first of them */
+	uint32_t skipped; /* entries that are no messages */
+	char why[160]; /* the first of them */
 };
 
 struct drop {
-	int dir;	   /* the Maildir, locked; -1: there is none */
-	int lock;	   /* the lock file, where the folder itself cannot be locked; else -1 */
+	int dir; /* the Maildir, locked; -1: there is none */
+	int lock; /* the lock file, where the folder itself cannot be locked; else -1 */
 	struct listing list;
 };
 

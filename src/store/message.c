@@ -26,19 +26,21 @@ maildir_message_open(struct drop *d, uint32_t i, struct message **ret, struct fa
 	uint64_t stored;
 	int fd;
 
-	fd = (e->flags & GONE) != 0 ? -1
-	    : maildir_open_entry(d->dir, entry_folder(e), entry_name(&d->list, e), &stored);
+	fd = (e->flags & GONE) != 0
+		 ? -1
+		 : maildir_open_entry(d->dir, entry_folder(e), entry_name(&d->list, e), &stored);
 	if (fd == -1 && (e->flags & GONE) == 0 && errno == ENOENT) {
 		if (maildir_relocate(d, f) == -1)
 			return -1;
 		if ((e->flags & GONE) == 0)
-			fd = maildir_open_entry(d->dir, entry_folder(e), entry_name(&d->list, e), &stored);
+			fd = maildir_open_entry(
+			    d->dir, entry_folder(e), entry_name(&d->list, e), &stored);
 	}
 	if ((e->flags & GONE) != 0)
 		return fault_set(f, FAULT_GONE, "\"%s\" is there no more", entry_name(&d->list, e));
 	if (fd == -1)
-		return fault_set(f, fault_kind_of_errno(errno), "open \"%s/%s\": %s", entry_folder(e),
-		    entry_name(&d->list, e), strerror(errno));
+		return fault_set(f, fault_kind_of_errno(errno), "open \"%s/%s\": %s",
+		    entry_folder(e), entry_name(&d->list, e), strerror(errno));
 	m = calloc(1, sizeof *m);
 	if (m == NULL) {
 		fd_close(&fd);
@@ -66,8 +68,8 @@ message_read(struct message *m, uint64_t offset, void *buf, size_t len, struct f
 		n = pread(m->info.fd, buf, len, (off_t)offset);
 	while (n == -1 && errno == EINTR);
 	if (n == -1)
-		return fault_set(f, FAULT_TEMP, "read at %llu: %s", (unsigned long long)offset,
-		    strerror(errno));
+		return fault_set(
+		    f, FAULT_TEMP, "read at %llu: %s", (unsigned long long)offset, strerror(errno));
 	if (n == 0)
 		return fault_set(f, FAULT_TEMP, "ends at %llu, had %llu octets: it was cut",
 		    (unsigned long long)offset, (unsigned long long)m->info.stored);

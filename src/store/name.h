@@ -14,9 +14,9 @@
 
 struct name {
 	uint64_t seconds; /* the number that leads the name; 0 without one */
-	uint32_t micros;  /* of "M<number>" in the second word; 0 without one */
-	size_t base;	  /* octets of the base name */
-	bool has_wire;	  /* ",W=" is there, and not absurd beside ",S=" */
+	uint32_t micros; /* of "M<number>" in the second word; 0 without one */
+	size_t base; /* octets of the base name */
+	bool has_wire; /* ",W=" is there, and not absurd beside ",S=" */
 	uint64_t wire;
 };
 

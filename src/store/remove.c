@@ -15,7 +15,7 @@ is_marked(const uint8_t *marked, uint32_t i)
 }
 
 struct removal {
-	bool touched[2];  /* new, cur: to be synced */
+	bool touched[2]; /* new, cur: to be synced */
 	uint32_t removed; /* gone, by us or by others */
 	uint32_t missing; /* not under the name that we knew */
 	bool failed;

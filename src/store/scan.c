@@ -15,9 +15,9 @@
 #include "store/name.h"
 
 enum {
-	TRIES = 5,		 /* scans of folders that do not stop changing */
+	TRIES = 5, /* scans of folders that do not stop changing */
 	DENTS = 64 * 1024,
-	NAMES_MAX = 1u << 31,	 /* octets of names: some 20 million messages */
+	NAMES_MAX = 1u << 31, /* octets of names: some 20 million messages */
 };
 
 static const char *const folders[2] = { "new", "cur" };
@@ -27,7 +27,8 @@ open_below(int dir, const char *path, int flags, bool links)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (links ? 0 : RESOLVE_NO_SYMLINKS),
+		.resolve =
+		    RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (links ? 0 : RESOLVE_NO_SYMLINKS),
 	};
 
 	return (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
@@ -107,8 +108,11 @@ add(struct listing *l, const char *text, uint16_t flags)
 	name_parse(text, &n);
 	memcpy(l->names + l->names_len, text, len);
 	e = &l->entries[l->count++];
-	*e = (struct entry){ .seconds = n.seconds, .micros = n.micros, .name = (uint32_t)l->names_len,
-		.base = (uint16_t)n.base, .flags = flags };
+	*e = (struct entry){ .seconds = n.seconds,
+		.micros = n.micros,
+		.name = (uint32_t)l->names_len,
+		.base = (uint16_t)n.base,
+		.flags = flags };
 	if (n.has_wire) {
 		e->size = e->size7 = n.wire;
 		e->flags |= SIZE_KNOWN;
@@ -145,7 +149,8 @@ read_folder(int fd, struct listing *l, uint16_t flags, char *buf)
 
 	while ((n = getdents64(fd, buf, DENTS)) > 0) {
 		for (ssize_t at = 0; at < n;) {
-			const struct dirent64 *de = (const struct dirent64 *)(const void *)(buf + at);
+			const struct dirent64 *de =
+			    (const struct dirent64 *)(const void *)(buf + at);
 
 			at += de->d_reclen;
 			/* ":2,S" alone has no base name: nothing to tell it by */
@@ -174,15 +179,15 @@ scan_once(int dir, struct listing *l, char *buf, bool *ret_changed, struct fault
 			continue;
 		if (fds[i] == -1 || fstat(fds[i], &before[i]) == -1 ||
 		    read_folder(fds[i], l, i == 0 ? 0 : IN_CUR, buf) == -1) {
-			fault_set(f, fault_kind_of_errno(errno), "read folder \"%s\": %s", folders[i],
-			    strerror(errno));
+			fault_set(f, fault_kind_of_errno(errno), "read folder \"%s\": %s",
+			    folders[i], strerror(errno));
 			goto out;
 		}
 	}
 	for (int i = 0; i < 2; i++)
 		if (fds[i] != -1 && (fstat(fds[i], &after) == -1 ||
-		    after.st_mtim.tv_sec != before[i].st_mtim.tv_sec ||
-		    after.st_mtim.tv_nsec != before[i].st_mtim.tv_nsec))
+					after.st_mtim.tv_sec != before[i].st_mtim.tv_sec ||
+					after.st_mtim.tv_nsec != before[i].st_mtim.tv_nsec))
 			*ret_changed = true;
 	r = 0;
 out:
@@ -259,7 +264,8 @@ maildir_relocate(struct drop *d, struct fault *f)
 		if (k < now.count && c == 0) {
 			const struct entry *found = &now.entries[k];
 
-			e->flags = (uint16_t)((e->flags & ~(IN_CUR | GONE)) | (found->flags & IN_CUR));
+			e->flags =
+			    (uint16_t)((e->flags & ~(IN_CUR | GONE)) | (found->flags & IN_CUR));
 			e->name = keep_name(names, &len, entry_name(&now, found));
 		} else {
 			e->flags |= GONE;

@@ -15,8 +15,8 @@
 #include <sys/types.h>
 
 struct fault;
-struct drop;	 /* one maildrop, locked, as it was when it was opened (P1939-38) */
-struct message;	 /* one open message */
+struct drop; /* one maildrop, locked, as it was when it was opened (P1939-38) */
+struct message; /* one open message */
 struct delivery; /* one message on its way in */
 
 enum { STORE_UID_MAX = 70 };
@@ -56,8 +56,8 @@ struct store_ops {
 	 * returns 0, no power cut brings one back.  One that is gone already counts as removed.
 	 * -1: some are still there; the fault names the first.  *ret_removed: how many are gone.
 	 */
-	int (*remove)(struct drop *d, const uint8_t *marked, uint32_t *ret_removed,
-	    struct fault *f);
+	int (*remove)(
+	    struct drop *d, const uint8_t *marked, uint32_t *ret_removed, struct fault *f);
 
 	/*
 	 * Delivery.  begin makes the maildrop if it is not there.  write appends (stored form is
@@ -79,10 +79,10 @@ struct store_ops {
  * One open message; stored form.  The common part of every store's struct message.
  */
 struct message_info {
-	int fd;		   /* regular file, or -1 if the store has no file */
-	uint64_t stored;   /* octets of stored form, from 0 */
-	bool wire;	   /* known to be in wire form: CRLF throughout, nothing to stuff, ended */
-	bool eight_bit;	   /* may hold octets >= 0x80 (true when not known) */
+	int fd; /* regular file, or -1 if the store has no file */
+	uint64_t stored; /* octets of stored form, from 0 */
+	bool wire; /* known to be in wire form: CRLF throughout, nothing to stuff, ended */
+	bool eight_bit; /* may hold octets >= 0x80 (true when not known) */
 };
 const struct message_info *message_info(const struct message *m);
 

@@ -43,7 +43,8 @@ parse_line(const char *line, size_t len, struct known *ret)
 		size_t n = (size_t)((next == NULL ? end : next) - word);
 
 		if (n > 1 && word[0] == 'W')
-			found = pop3_number((const uint8_t *)word + 1, n - 1, INT64_MAX, &ret->wire, NULL);
+			found = pop3_number(
+			    (const uint8_t *)word + 1, n - 1, INT64_MAX, &ret->wire, NULL);
 		p = next;
 	}
 	if (!found || p == NULL || p + 1 >= end)

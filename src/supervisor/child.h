@@ -20,13 +20,13 @@ enum child_role { CHILD_AUTH, CHILD_PAM, CHILD_LOGIN, CHILD_MAILDROP };
 struct child {
 	enum child_role role;
 	pid_t pid;
-	int channel;	  /* -1: closed */
-	bool ready;	  /* SU_READY came */
-	bool retired;	  /* told to end: its end is no news */
-	bool outgoing;	  /* login: serves until those of a reload are ready */
-	uint32_t row;	  /* login: its row of the shared counters */
+	int channel; /* -1: closed */
+	bool ready; /* SU_READY came */
+	bool retired; /* told to end: its end is no news */
+	bool outgoing; /* login: serves until those of a reload are ready */
+	uint32_t row; /* login: its row of the shared counters */
 	uint64_t started; /* clock_ms() */
-	char who[64];	  /* for the log: "restante-maildrop for uid 1000" */
+	char who[64]; /* for the log: "restante-maildrop for uid 1000" */
 	struct child *next;
 };
 

@@ -15,7 +15,7 @@ struct settings;
 
 struct listener {
 	char name[128]; /* "0.0.0.0:110": numeric, as bound */
-	bool tls;	/* implicit TLS */
+	bool tls; /* implicit TLS */
 	int fd;
 };
 
@@ -28,8 +28,8 @@ struct listeners {
  * Opens every address of the settings; a socket that old already has (same name, same kind) is
  * taken over from there instead of being opened anew.  On failure ret is empty and old is whole.
  */
-int listeners_open(struct listeners *ret, const struct settings *s, struct listeners *old,
-    struct fault *f);
+int listeners_open(
+    struct listeners *ret, const struct settings *s, struct listeners *old, struct fault *f);
 void listeners_close(struct listeners *l);
 
 #endif

@@ -21,22 +21,22 @@ struct fault;
 struct settings;
 
 struct server {
-	const char *file;	 /* restanted.conf */
-	const char *libexec;	 /* where the programs are */
+	const char *file; /* restanted.conf */
+	const char *libexec; /* where the programs are */
 	struct settings *settings;
 	struct ids ids;
 	struct listeners listeners;
-	struct child *children;	 /* in no order */
-	size_t maildrops;	 /* how many of them are maildrop processes */
-	int syslog;		 /* connected socket, or -1 */
-	int counters;		 /* memfd of rows of COUNTER_SLOTS counters */
+	struct child *children; /* in no order */
+	size_t maildrops; /* how many of them are maildrop processes */
+	int syslog; /* connected socket, or -1 */
+	int counters; /* memfd of rows of COUNTER_SLOTS counters */
 	uint16_t *counter_memory;
 	uint32_t counter_rows;
 	uint8_t counter_key[16];
-	bool reloading;		 /* new login processes start; the old ones serve until then */
-	bool announced;		 /* READY=1 was said */
-	uint64_t restart_at;	 /* clock_ms() when what is missing is started again; 0: nothing is */
-	bool fatal;		 /* a child cannot work with its settings: give up */
+	bool reloading; /* new login processes start; the old ones serve until then */
+	bool announced; /* READY=1 was said */
+	uint64_t restart_at; /* clock_ms() when what is missing is started again; 0: nothing is */
+	bool fatal; /* a child cannot work with its settings: give up */
 };
 
 /* Opens sockets, starts auth, pam and login processes.  -1 with the fault set: nothing runs. */

@@ -1,0 +1,266 @@
+/* Replies of many lines, made piece by piece from where they have got to. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildrop/session.h"
+
+enum {
+	LINE_ROOM = 96, /* a line of a listing */
+	STUFF_ROOM = 64, /* below this, sending comes first */
+	FAILURES_MAX = 3, /* of one message, before the session is ended (Q-C34) */
+};
+
+void
+cursor_clear(struct cursor *c)
+{
+	message_close(&c->message);
+	pop3_surrogate_destroy(&c->surrogate);
+	free(c->held);
+	*c = (struct cursor){ 0 };
+}
+
+static bool
+list_run(struct session *s, struct pop3_out *out)
+{
+	const struct store_ops *store = s->options->store;
+	struct cursor *c = &s->cursor;
+	bool utf8 = pop3_server_is_utf8(s->pop);
+	char uid[STORE_UID_MAX + 1];
+
+	for (; c->index < s->count; c->index++) {
+		if (session_is_marked(s, c->index))
+			continue;
+		if (pop3_out_room(out) < LINE_ROOM)
+			return false;
+		if (c->kind == CURSOR_UIDL) {
+			store->uid(s->drop, c->index, uid);
+			pop3_reply_uid(out, c->index + 1, uid);
+		} else {
+			pop3_reply_number(out, c->index + 1, store->size(s->drop, c->index, utf8));
+		}
+	}
+	if (pop3_out_room(out) < LINE_ROOM)
+		return false;
+	pop3_reply_end(out);
+	cursor_clear(c);
+	return true;
+}
+
+/* A read error in the middle of a message: never the final dot (P1939-91's spirit, D1); what is
+ * out is out, and the connection ends. */
+static bool
+broken(struct session *s)
+{
+	s->end = SESSION_READ_ERROR;
+	cursor_clear(&s->cursor);
+	return false;
+}
+
+/* The message as it is stored, straight through the stuffing. */
+static bool
+plain_run(struct session *s, struct pop3_out *out, uint8_t *block)
+{
+	struct cursor *c = &s->cursor;
+
+	while (!c->last) {
+		size_t used, want = pop3_out_room(out);
+		ssize_t n;
+
+		if (want < STUFF_ROOM)
+			return false;
+		/* no more than will fit: the rest would be read again */
+		n = message_read(c->message, c->offset, block,
+		    want < SESSION_BLOCK ? want : SESSION_BLOCK, &s->fault);
+		if (n == -1)
+			return broken(s);
+		c->last = n == 0 || !pop3_stuff(&c->stuff, block, (size_t)n, &used, out);
+		if (n > 0)
+			c->offset +=
+			    used; /* what did not fit is read again: the page cache has it */
+	}
+	return true;
+}
+
+/* Through the surrogate first, whose output may have to wait for room. */
+static bool
+surrogate_run(struct session *s, struct pop3_out *out, uint8_t *block)
+{
+	struct cursor *c = &s->cursor;
+
+	for (;;) {
+		size_t used = 0;
+		ssize_t n;
+
+		if (pop3_out_room(out) < STUFF_ROOM)
+			return false;
+		if (c->held_at < c->held_len) {
+			if (!pop3_stuff(&c->stuff, c->held + c->held_at, c->held_len - c->held_at,
+				&used, out))
+				return true;
+			c->held_at += used;
+			continue;
+		}
+		c->held_at = 0;
+		c->held_len = pop3_surrogate_output(c->surrogate, c->held, SESSION_BLOCK);
+		if (c->held_len > 0)
+			continue;
+		if (c->last)
+			return true;
+		n = message_read(c->message, c->offset, block, SESSION_BLOCK, &s->fault);
+		if (n == -1)
+			return broken(s);
+		if (!pop3_surrogate_feed(c->surrogate, block, (size_t)n, n == 0)) {
+			fault_set(&s->fault, FAULT_TEMP, "out of memory");
+			return broken(s);
+		}
+		c->offset += (uint64_t)n;
+		c->last = n == 0;
+	}
+}
+
+bool
+cursor_run(struct session *s, struct pop3_out *out, uint8_t *block)
+{
+	struct cursor *c = &s->cursor;
+
+	if (c->kind != CURSOR_MESSAGE)
+		return list_run(s, out);
+	if (!(c->surrogate != NULL ? surrogate_run(s, out, block) : plain_run(s, out, block)))
+		return false;
+	/* the end in one piece with the line end before it, as far as buffers allow (Q-C22) */
+	if (pop3_out_room(out) < STUFF_ROOM)
+		return false;
+	pop3_stuff_end(&c->stuff, out);
+	cursor_clear(c);
+	return true;
+}
+
+static bool
+has_eight_bit(const uint8_t *p, size_t len)
+{
+	uint8_t all = 0;
+
+	for (size_t i = 0; i < len; i++)
+		all |= p[i];
+	return (all & 0x80) != 0;
+}
+
+/*
+ * Whether a client without UTF8 has to get a surrogate of the message, and what that measures
+ * (P6856-04, 06).  Reads all of it, and twice if there is an octet above 127 in it.
+ */
+static int
+examine(struct session *s, struct message *m, uint8_t *block, bool *ret_needs, uint64_t *ret_octets)
+{
+	struct pop3_surrogate *surrogate = NULL;
+	struct pop3_measure measure;
+	uint8_t *out = NULL;
+	uint64_t at = 0;
+	bool eight = false;
+	ssize_t n;
+	int r = -1;
+
+	*ret_needs = false;
+	while (!eight && (n = message_read(m, at, block, SESSION_BLOCK, &s->fault)) != 0) {
+		if (n == -1)
+			return -1;
+		eight = has_eight_bit(block, (size_t)n);
+		at += (uint64_t)n;
+	}
+	if (!eight)
+		return 0;
+	surrogate = pop3_surrogate_create();
+	out = malloc(SESSION_BLOCK);
+	if (surrogate == NULL || out == NULL)
+		goto memory;
+	pop3_measure_init(&measure);
+	at = 0;
+	do {
+		size_t got;
+
+		n = message_read(m, at, block, SESSION_BLOCK, &s->fault);
+		if (n == -1)
+			goto out;
+		if (!pop3_surrogate_feed(surrogate, block, (size_t)n, n == 0))
+			goto memory;
+		while ((got = pop3_surrogate_output(surrogate, out, SESSION_BLOCK)) > 0)
+			pop3_measure(&measure, out, got);
+		at += (uint64_t)n;
+	} while (n > 0);
+	pop3_measure_end(&measure);
+	*ret_needs = pop3_surrogate_changed(surrogate);
+	*ret_octets = measure.octets;
+	r = 0;
+	goto out;
+memory:
+	fault_set(&s->fault, FAULT_TEMP, "out of memory");
+out:
+	pop3_surrogate_destroy(&surrogate);
+	free(out);
+	return r;
+}
+
+/* Answers for a message that cannot be read, and ends a session that keeps asking for it. */
+static void
+unreadable(struct session *s, uint32_t i, struct pop3_out *out)
+{
+	if (s->fault.kind == FAULT_GONE)
+		pop3_reply_err(out, POP3_CODE_NONE, session_text(s, POP3_TEXT_NO_SUCH_MESSAGE));
+	else
+		pop3_reply_err(out,
+		    s->fault.kind == FAULT_PERM ? POP3_CODE_SYS_PERM : POP3_CODE_SYS_TEMP,
+		    session_text(s, POP3_TEXT_MESSAGE_UNREADABLE));
+	if (s->failures == 0 || s->failing != i)
+		s->failures = 0;
+	s->failing = i;
+	if (++s->failures >= FAILURES_MAX)
+		s->end = SESSION_READ_ERROR;
+}
+
+void
+cursor_message(struct session *s, uint32_t i, int64_t lines, struct pop3_out *out, uint8_t *block)
+{
+	const struct store_ops *store = s->options->store;
+	bool utf8 = pop3_server_is_utf8(s->pop), needs = false;
+	uint64_t octets = store->size(s->drop, i, utf8);
+	struct cursor c = { .kind = CURSOR_MESSAGE, .index = i };
+
+	if (store->message_open(s->drop, i, &c.message, &s->fault) == -1) {
+		unreadable(s, i, out);
+		return;
+	}
+	if (!utf8 && message_info(c.message)->eight_bit &&
+	    examine(s, c.message, block, &needs, &octets) == -1)
+		goto fail;
+	if (needs && s->options->refuse_utf8) {
+		pop3_reply_err(out, POP3_CODE_UTF8, session_text(s, POP3_TEXT_NEED_UTF8));
+		cursor_clear(&c);
+		return;
+	}
+	if (needs) {
+		c.surrogate = pop3_surrogate_create();
+		c.held = malloc(SESSION_BLOCK);
+		if (c.surrogate == NULL || c.held == NULL) {
+			fault_set(&s->fault, FAULT_TEMP, "out of memory");
+			goto fail;
+		}
+	}
+	if (lines < 0) {
+		pop3_stuff_init(&c.stuff);
+		pop3_reply_okf(
+		    out, "%llu %s", (unsigned long long)octets, session_text(s, POP3_TEXT_OCTETS));
+		s->retrieved++;
+		if (s->expire == 0 && s->seen == NULL)
+			s->seen = calloc(1, (size_t)s->count / 8 + 1);
+		if (s->seen != NULL)
+			s->seen[i / 8] |= (uint8_t)(1u << (i % 8));
+	} else {
+		pop3_stuff_init_top(&c.stuff, (uint64_t)lines);
+		pop3_reply_ok(out, session_text(s, POP3_TEXT_OK));
+	}
+	s->cursor = c;
+	return;
+fail:
+	cursor_clear(&c);
+	unreadable(s, i, out);
+}
