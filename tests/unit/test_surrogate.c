@@ -67,7 +67,7 @@ addresses_that_cannot_exist(void **state)
 	check("Cc: jos\xc3\xa9@example.org\n\n", "Cc: =?utf-8?q?jos=C3=A9=40example=2Eorg?=\n "
 						 "<invalid@internationalized-address.invalid>\n\n");
 	check("To: Fr\xc3\xa9res: a@x.org, \xc3\xa9@x.org;\n\n",
-	    "To: =?utf-8?q?Fr=C3=A9res?=: a@x.org,\n =?utf-8?q?=C3=A9=40x=2Eorg?= "
+	    "To: =?utf-8?q?Fr=C3=A9res?=: a@x.org, =?utf-8?q?=C3=A9=40x=2Eorg?=\n "
 	    "<invalid@internationalized-address.invalid>;\n\n");
 	check("Return-Path: <jos\xc3\xa9@x.org>\n\n",
 	    "Return-Path: <invalid@internationalized-address.invalid>\n\n");
