@@ -66,7 +66,7 @@ struct la_start {
 	bool utf8; /* UTF8 was given */
 	char address[LA_ADDRESS_MAX];
 	char tls[LA_TLS_MAX];
-	/* LA_PASS: user and secret.  LA_APOP: user, timestamp in data, digest in secret.
+	/* LA_PASS: user and secret.  LA_APOP: user, timestamp in data, digest (16 octets) in secret.
 	 * LA_SASL: mechanism in user, initial response in data if has_data. */
 	struct ipc_bytes user;
 	struct ipc_bytes secret;
