@@ -210,6 +210,102 @@ measured(const char *in, size_t cut)
 	return m;
 }
 
+/* The reference for measuring: octet by octet, one rule at a time. */
+static struct pop3_measure
+measured_naively(const uint8_t *in, size_t len)
+{
+	struct pop3_measure m = { .wire = true };
+	bool header = true;
+	size_t line = 0; /* octets of the line so far */
+
+	for (size_t i = 0; i < len; i++) {
+		size_t end = 0;
+
+		if (in[i] >= 0x80)
+			m.eight_bit = true;
+		if (in[i] == '\n')
+			end = 1;
+		else if (in[i] == '\r')
+			end = i + 1 < len && in[i + 1] == '\n' ? 2 : 1;
+		if (end != 2 && end != 0)
+			m.wire = false;
+		if (line == 0 && in[i] == '.')
+			m.wire = false;
+		m.octets += end == 0 ? 1 : 2;
+		m.header += header ? (end == 0 ? 1 : end) : 0;
+		if (end != 0 && line == 0)
+			header = false;
+		line = end == 0 ? line + 1 : 0;
+		i += end == 2;
+	}
+	if (line > 0) {
+		m.octets += 2;
+		m.wire = false;
+	}
+	return m;
+}
+
+static void
+assert_same_measure(const struct pop3_measure *got, const struct pop3_measure *want)
+{
+	assert_int_equal(got->octets, want->octets);
+	assert_int_equal(got->header, want->header);
+	assert_int_equal(got->wire, want->wire);
+	assert_int_equal(got->eight_bit, want->eight_bit);
+}
+
+/* Long enough for every stride of the counting, with one of each flaw now and then.
+ * Holds: P1939-65 P1939-67 P1939-68 P1939-70 */
+static void
+measuring_by_block(void **state)
+{
+	unsigned seed = 1939;
+
+	(void)state;
+	for (int round = 0; round < 400; round++) {
+		uint8_t in[1200], out[2500];
+		size_t len = (size_t)rand_r(&seed) % sizeof in, n = 0;
+		int flaw = rand_r(&seed) % 6, width = 1 + rand_r(&seed) % 90;
+		struct pop3_measure want;
+		struct pop3_stuff st;
+		struct pop3_out o = { out, 0, sizeof out };
+		size_t used;
+
+		while (n < len) { /* wire form, in which one octet is then spoilt, or none */
+			bool end = rand_r(&seed) % width == 0 && n + 2 <= len;
+
+			if (end)
+				in[n++] = '\r';
+			in[n++] = end ? '\n' : 'x';
+		}
+		if (len > 0 && flaw < 5) {
+			size_t where = (size_t)rand_r(&seed) % len;
+
+			while (flaw == 2 && where > 0 && in[where - 1] != '\n')
+				where--; /* a dot is one at the beginning of a line only */
+			in[where] = (uint8_t) "\r\n.\x80"[flaw];
+		}
+		want = measured_naively(in, len);
+		for (size_t cut = 0; cut <= len; cut += 1 + cut % 7) {
+			struct pop3_measure m;
+
+			pop3_measure_init(&m);
+			pop3_measure(&m, in, cut);
+			pop3_measure(&m, in + cut, len - cut);
+			pop3_measure_end(&m);
+			assert_same_measure(&m, &want);
+		}
+		pop3_stuff_init(&st);
+		assert_true(pop3_stuff(&st, in, len, &used, &o));
+		assert_int_equal(used, len);
+		pop3_stuff_end(&st, &o);
+		if (want.wire) { /* can be sent as it is: that is what this is for */
+			assert_int_equal(o.len, len + 3);
+			assert_memory_equal(out, in, len);
+		}
+	}
+}
+
 static void
 what_a_message_measures(void **state)
 {
@@ -320,6 +416,7 @@ main(void)
 		cmocka_unit_test(whole_messages_at_every_cut),
 		cmocka_unit_test(top_at_every_cut),
 		cmocka_unit_test(random_messages),
+		cmocka_unit_test(measuring_by_block),
 		cmocka_unit_test(what_a_message_measures),
 		cmocka_unit_test(undot_any_cut),
 		cmocka_unit_test(undot_undoes_stuffing),
