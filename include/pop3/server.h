@@ -16,8 +16,10 @@
  * Pipelined input is never thrown away (P2449-21), except that after STLS the caller must end
  * the session if any is left (P2595-05).
  *
- * Input is hostile, all of it.  Memory: the struct, plus one line buffer only while a line is
- * incomplete, of at most line_max (sasl_max during AUTH) octets.
+ * Input is hostile, all of it.  Memory: the struct (less than 256 octets), the name between USER
+ * and PASS, and one line buffer only while a line is incomplete or an AUTH response is being
+ * looked at: at most 255 octets, or sasl_max for AUTH and its responses.  All three are wiped.
+ * What the caller received into, and what is behind in, it wipes itself: passwords come that way.
  */
 #ifndef POP3_SERVER_H
 #define POP3_SERVER_H
@@ -30,7 +32,8 @@ struct pop3_server;
 /* What a server announces and allows.  Shared, read-only, must outlive every session using it;
  * strings are ASCII without control characters. */
 struct pop3_server_config {
-	const char *greeting;	    /* NULL: "Restante ready"; "POP3 " is put in front (Q-C03) */
+	const char *greeting;	    /* NULL: "Restante ready"; "POP3 " is put in front (Q-C03); no
+				       "<" (P1939-49) and no "[" (P2449-42) */
 	const char *implementation; /* NULL: IMPLEMENTATION is not announced; after login only */
 	uint32_t sasl_max;	    /* longest AUTH response line with CRLF; 0: 128 KiB */
 	uint32_t bad_max;	    /* consecutive bad commands that end a session; 0: 10 */
@@ -66,7 +69,8 @@ enum pop3_event_type {
 	POP3_EV_APOP,	       /* user, digest */
 	POP3_EV_AUTH,	       /* mech (upper case), has_initial, data: decoded initial response */
 	POP3_EV_AUTH_RESPONSE, /* data: decoded response */
-	POP3_EV_AUTH_CANCEL,   /* "*", bad base64 or too long: -ERR was written; forget the exchange */
+	POP3_EV_AUTH_CANCEL,   /* "*", bad base64 or too long: -ERR was written; forget the exchange.
+				  AUTH and "*" in turn may come for ever: limit attempts */
 	POP3_EV_STLS,	       /* +OK was written; send it, check that in is empty, start TLS */
 	/* TRANSACTION: the answer is the caller's */
 	POP3_EV_STAT,
@@ -79,17 +83,19 @@ enum pop3_event_type {
 	/* both */
 	POP3_EV_QUIT,	       /* AUTHORIZATION: +OK was written, close.  TRANSACTION: the state is
 				  UPDATE now; remove, answer, close */
-	POP3_EV_ABUSE,	       /* too many bad commands (-ERR was written), or HTTP or TLS spoken
-				  here (nothing was): send out, close, no UPDATE */
+	POP3_EV_ABUSE,	       /* too many bad commands (-ERR was written), or HTTP or TLS is the
+				  first thing spoken here (nothing was written): send out, close,
+				  no UPDATE */
 };
 
 /* Slices point into in or into the session; they end at the next call with it. */
 struct pop3_event {
 	enum pop3_event_type type;
 	struct pop3_slice user;	  /* not empty, no NUL, CR or LF; valid UTF-8 */
-	struct pop3_slice secret; /* the password: everything behind "PASS " */
+	struct pop3_slice secret; /* the password: everything behind "PASS ", maybe nothing; valid
+				     UTF-8 without control octets */
 	uint8_t digest[16];	  /* APOP */
-	struct pop3_slice mech;	  /* 1-20 of A-Z 0-9 - _ */
+	struct pop3_slice mech;	  /* as in now.sasl, which has it: 1-20 of A-Z 0-9 - _ */
 	bool has_initial;
 	struct pop3_slice data;
 	uint64_t number;	  /* >= 1 as given, not checked against the maildrop; 0 only where
@@ -120,11 +126,13 @@ enum { POP3_OUT_MIN = 4096 };
 POP3_API enum pop3_result pop3_server_next(struct pop3_server *s, struct pop3_in *in,
     struct pop3_out *out, struct pop3_event *ev);
 
-/* "+ " base64 CRLF (P5034-08).  Needs room for 4 + 4/3 of len + 4 octets: false without it. */
+/* "+ " base64 CRLF (P5034-08).  Needs room for 8 octets and 4/3 of len: false without it, and
+ * nothing is changed then.  The next line is the response. */
 POP3_API bool pop3_server_challenge(struct pop3_server *s, struct pop3_out *out,
     const uint8_t *data, size_t len);
 
-/* -ERR with code and text; the session is back in AUTHORIZATION, the USER name forgotten. */
+/* -ERR with code and text; the session is back in AUTHORIZATION, the USER name forgotten.  Neither
+ * a bad command nor a good one: limit attempts, or pop3_server_count_bad(). */
 POP3_API void pop3_server_login_failed(struct pop3_server *s, struct pop3_out *out,
     enum pop3_code code, enum pop3_text text);
 
@@ -138,13 +146,15 @@ POP3_API bool pop3_server_has_partial(const struct pop3_server *s);
 POP3_API void pop3_server_resume(struct pop3_server *s, enum pop3_lang lang, bool utf8);
 
 /*
- * Of the mechanisms in all (space-separated, in order), those that can be used now: -PLUS under
- * TLS only, PLAIN and LOGIN only where plaintext passwords are allowed (P5034-21).  Writes them
- * with a NUL into out, which has room for as much as all; returns out, or NULL if none is left.
+ * Of the mechanisms in all (upper case, space-separated, in order), those that can be used now:
+ * -PLUS and bearer tokens under TLS only (P5802-10, P7628-02), PLAIN and LOGIN only where plaintext
+ * passwords are allowed (P5034-21).  Writes them with a NUL into out, which has room for as much
+ * as all; returns out, or NULL if none is left.
  */
 POP3_API const char *pop3_mechanisms_usable(const char *all, bool tls, bool plaintext, char *out);
 
-/* A command that was legal but failed (no such message): counts as bad (P1939-20, Q-C34). */
+/* The event just given was legal but failed (no such message): it counts as bad (P1939-20, Q-C34).
+ * When that is one too many, the next pop3_server_next() says so and gives POP3_EV_ABUSE. */
 POP3_API void pop3_server_count_bad(struct pop3_server *s);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * command - what there is to say, when it may be said, and with how many arguments.
+ * command - what there is to say, when it may be said, and with how many arguments.  Private to
+ * src/pop3.
  */
 #ifndef POP3_COMMAND_H
 #define POP3_COMMAND_H
@@ -25,7 +26,6 @@ enum command_verb {
 	VERB_NOOP,
 	VERB_QUIT,
 	VERB_FOREIGN, /* a command of other times or servers (Q-C09) */
-	VERB_HTTP, /* somebody takes us for a web server (Q-C14) */
 	VERB_UNKNOWN,
 };
 
@@ -37,6 +37,7 @@ struct command {
 	enum command_verb verb;
 	uint8_t states; /* IN() of every state that allows it */
 	uint8_t min_args, max_args; /* max ARGS_REST: the rest of the line is one argument */
+	bool has_rest; /* a space follows the verb */
 	struct pop3_slice rest; /* everything behind the verb and one space */
 	struct pop3_slice args[COMMAND_ARGS];
 	size_t count; /* of arguments; may be more than COMMAND_ARGS */
@@ -44,6 +45,9 @@ struct command {
 
 /* Takes a line without its end apart.  Slices point into line.  True unless a control octet or
  * an octet >= 0x80 stands where none may (only USER, PASS and APOP may have the latter). */
-bool command_parse(const uint8_t *line, size_t len, struct command *ret);
+bool command_parse(const struct pop3_slice *line, struct command *ret);
+
+/* Whether the number of arguments is right. */
+bool command_is_complete(const struct command *c);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "reply.h"
+
 static void
 put(struct pop3_out *out, const void *p, size_t len)
 {
@@ -14,30 +16,30 @@ put(struct pop3_out *out, const void *p, size_t len)
 	out->len += len;
 }
 
-/* indicator SP code text CRLF, the text cut so that the line is at most POP3_REPLY_MAX octets. */
-static void
-line(struct pop3_out *out, const char *indicator, const char *code, const char *text)
+void
+reply_line(struct pop3_out *out, const char *a, const char *b, const char *c)
 {
-	size_t head = strlen(indicator) + strlen(code), len = strlen(text);
+	size_t head = strlen(a) + strlen(b), len = strlen(c), max = POP3_REPLY_MAX - 2 - head;
 
-	if (len > POP3_REPLY_MAX - 2 - head)
-		len = POP3_REPLY_MAX - 2 - head;
-	put(out, indicator, strlen(indicator));
-	put(out, code, strlen(code));
-	put(out, text, len);
+	if (len > max)
+		for (len = max; len > 0 && ((uint8_t)c[len] & 0xc0) == 0x80; len--)
+			; /* the octet behind the cut goes on with a character */
+	put(out, a, strlen(a));
+	put(out, b, strlen(b));
+	put(out, c, len);
 	put(out, "\r\n", 2);
 }
 
 void
 pop3_reply_ok(struct pop3_out *out, const char *text)
 {
-	line(out, "+OK ", "", text);
+	reply_line(out, "+OK ", "", text);
 }
 
 void
 pop3_reply_err(struct pop3_out *out, enum pop3_code code, const char *text)
 {
-	line(out, "-ERR ", pop3_code_string(code), text);
+	reply_line(out, "-ERR ", pop3_code_string(code), text);
 }
 
 void
@@ -49,7 +51,7 @@ pop3_reply_okf(struct pop3_out *out, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof text, fmt, ap); /* a cut text is still a text */
 	va_end(ap);
-	line(out, "+OK ", "", text);
+	reply_line(out, "+OK ", "", text);
 }
 
 static uint8_t *

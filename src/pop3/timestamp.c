@@ -2,28 +2,49 @@
 
 #include <string.h>
 
-/* RFC 5322 atext, and "." between: what a msg-id without quoting is made of. */
+/* RFC 5322 atext: what a msg-id without quoting is made of. */
 static bool
 is_atom_octet(uint8_t c)
 {
 	if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))
 		return true;
-	return c != '\0' && strchr(".!#$%&'*+-/=?^_`{|}~", c) != NULL;
+	return c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL;
 }
 
-/* Whether in[0..len) is "<local@domain>". */
+/* Atoms with single dots between them. */
+static bool
+is_dot_atom(const uint8_t *p, const uint8_t *end)
+{
+	bool dot = true; /* the last octet was one, or there is no octet yet */
+
+	for (; p < end; p++) {
+		if (*p == '.' ? dot : !is_atom_octet(*p))
+			return false;
+		dot = *p == '.';
+	}
+	return !dot;
+}
+
+static bool
+is_domain_literal(const uint8_t *p, const uint8_t *end)
+{
+	if (end - p < 3 || *p != '[' || end[-1] != ']')
+		return false;
+	for (p++; p < end - 1; p++)
+		if (*p < 0x21 || *p > 0x7e || *p == '[' || *p == ']' || *p == '\\')
+			return false;
+	return true;
+}
+
+/* Whether in[0..len) is "<local@domain>".  What a man in the middle needs for an attack on MD5
+ * does not look like that (CVE-2007-1558). */
 static bool
 is_timestamp(const uint8_t *in, size_t len)
 {
-	const uint8_t *at = memchr(in, '@', len);
+	const uint8_t *at = memchr(in, '@', len), *end = in + len - 1;
 
-	if (at == NULL || at == in + 1 || at + 2 >= in + len)
-		return false;
-	for (const uint8_t *p = in + 1; p < in + len - 1; p++)
-		if (p != at && !is_atom_octet(*p) &&
-		    !(p > at && (*p == '[' || *p == ']' || *p == ':')))
-			return false;
-	return true;
+	return at != NULL && is_dot_atom(in + 1, at) &&
+	       (is_dot_atom(at + 1, end) || is_domain_literal(at + 1, end));
 }
 
 bool
