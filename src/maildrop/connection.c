@@ -89,6 +89,7 @@ connection_start(struct process *p, struct am_handoff *h, int fd)
 	c->now.expire = h->expire;
 	c->now.login_delay = p->setup.login_delay_on ? (int32_t)h->login_delay : -1;
 	r = buf_append(&c->in, h->early.data, h->early.len) ? 0 : -1;
+	c->octets_in = h->early.len;
 	h->early = (struct ipc_bytes){ 0 }; /* the packet that it points into is not ours to keep */
 	(void)pthread_mutex_lock(&p->mutex);
 	p->connections++;

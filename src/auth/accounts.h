@@ -1,0 +1,44 @@
+/*
+ * accounts - the account file, in the format of Dovecot's passwd-file:
+ *
+ *	user:password:uid:gid:gecos:home:shell:extra fields
+ *
+ * A table is read once and never changed; a new file makes a new table, and the old one lives as
+ * long as somebody uses it.  Taking and giving back is for any thread.
+ */
+#ifndef AUTH_ACCOUNTS_H
+#define AUTH_ACCOUNTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "auth/scheme.h"
+
+struct account {
+	const char *user;
+	struct scheme password;
+	uint32_t uid, gid; /* UINT32_MAX: not said */
+	const char *home; /* "" if not said */
+	const char *mail; /* template of its own ("maildir:" taken off), or NULL */
+	int64_t login_delay; /* seconds; -1: not said */
+	int64_t expire; /* days; -1: not said */
+	bool nologin;
+};
+
+struct accounts;
+
+/* Reads an open file (closes nothing).  Lines that cannot be used are logged as path:line and
+ * left out.  NULL with errno: it could not be read at all. */
+struct accounts *accounts_read(int fd, const char *path, const char *fallback);
+struct accounts *accounts_ref(struct accounts *a);
+void accounts_unref(struct accounts **a);
+
+/* The account of that name, exactly; NULL: there is none. */
+const struct account *accounts_find(const struct accounts *a, const uint8_t *user, size_t len);
+size_t accounts_count(const struct accounts *a);
+
+/* A stored password that costs as much to check as any in the file: for users that are not there. */
+const struct scheme *accounts_decoy(const struct accounts *a);
+
+#endif

@@ -1,0 +1,360 @@
+/* Conversations with login processes: who may say what, when. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "auth/auth.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "ipc/channel.h"
+
+static uint8_t packet[CHANNEL_MAX];
+
+static void
+untime(struct conversation *c)
+{
+	if (c->prev != NULL)
+		c->prev->next = c->next;
+	else if (auth.timed_first == c)
+		auth.timed_first = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	else if (auth.timed_last == c)
+		auth.timed_last = c->prev;
+	c->prev = c->next = NULL;
+}
+
+static void
+time_at(struct conversation *c, enum phase phase, uint64_t due)
+{
+	c->phase = phase;
+	c->due = due;
+	c->next = NULL;
+	c->prev = auth.timed_last;
+	if (auth.timed_last != NULL)
+		auth.timed_last->next = c;
+	else
+		auth.timed_first = c;
+	auth.timed_last = c;
+}
+
+static void
+wipe_given(struct conversation *c)
+{
+	if (c->given != NULL)
+		explicit_bzero(c->given, c->user_len + c->given_len);
+	free(c->given);
+	c->given = NULL;
+}
+
+/* Not for one that stands in a maildrop's queue: maildrops.c takes it out first. */
+void
+conversation_destroy(struct conversation *c)
+{
+	if (c->phase == PHASE_HELD || c->phase == PHASE_FAILED)
+		untime(c);
+	HASH_DELETE(hh, c->peer->table, c);
+	HASH_DELETE(by_key, auth.by_key, c);
+	sasl_exchange_destroy(&c->exchange);
+	fd_close(&c->fd);
+	wipe_given(c);
+	free(c->early);
+	free(c);
+}
+
+struct conversation *
+conversation_find(uint64_t key)
+{
+	struct conversation *c;
+
+	HASH_FIND(by_key, auth.by_key, &key, sizeof key, c);
+	return c;
+}
+
+void
+conversation_reply(
+    struct conversation *c, enum login_auth_type type, const uint8_t *data, size_t len)
+{
+	struct la_reply m = { .id = c->id, .failure = c->failure, .data = { data, len } };
+	struct ipc_writer w;
+
+	ipc_writer_init(&w, packet, sizeof packet);
+	la_reply_encode(&w, type, &m);
+	if (w.failed || channel_send(c->peer->source.fd, w.data, w.len, NULL, 0) == -1)
+		log_error(
+		    "restante-login takes nothing: %s", w.failed ? "too long" : strerror(errno));
+	explicit_bzero(packet, w.len);
+	if (type == LA_CONTINUE)
+		c->phase = PHASE_CLIENT;
+}
+
+void
+conversation_fail(struct conversation *c, enum la_failure why, const char *reason)
+{
+	uint64_t now = clock_ms();
+
+	wipe_given(c);
+	/* the name of somebody who exists, or none: people type passwords there */
+	log_info("login failed from %s, %s, by %s: %s%s%s%s", c->address,
+	    c->tls[0] != '\0' ? c->tls : "no TLS", c->mech, reason, c->known ? " (user \"" : "",
+	    c->known ? c->user : "", c->known ? "\")" : "");
+	c->failure = why;
+	/* only wrong credentials are a guess that has to be slowed down */
+	time_at(c, PHASE_FAILED,
+	    why == LA_FAIL_AUTH ? penalty_failed(auth.penalties, c->address, now) : now);
+}
+
+void
+conversation_proved(struct conversation *c)
+{
+	penalty_cleared(auth.penalties, c->address);
+	wipe_given(c);
+	if (user_may_login(c))
+		maildrop_handoff(c);
+}
+
+int
+conversations_expire(void)
+{
+	uint64_t now = clock_ms(), next = UINT64_MAX;
+	struct conversation *c, *after;
+
+	for (c = auth.timed_first; c != NULL; c = after) {
+		after = c->next;
+		if (c->due > now) {
+			next = c->due < next ? c->due : next;
+			continue;
+		}
+		if (c->phase == PHASE_FAILED) {
+			conversation_reply(c, LA_FAILED, NULL, 0);
+			conversation_destroy(c);
+		} else {
+			untime(c);
+			c->phase = PHASE_WORKING;
+			check_begin(c);
+			after = auth.timed_first; /* it may have been put in again, or be gone */
+		}
+	}
+	return next == UINT64_MAX ? -1 : next - now > 60000 ? 60000 : (int)(next - now);
+}
+
+static bool
+keep_early(struct conversation *c, const struct ipc_bytes *early)
+{
+	uint8_t *copy = malloc(early->len + 1);
+
+	if (copy == NULL)
+		return false;
+	if (early->len > 0)
+		memcpy(copy, early->data, early->len);
+	free(c->early);
+	c->early = copy;
+	c->early_len = early->len;
+	return true;
+}
+
+static bool
+keep_given(struct conversation *c, const struct la_start *m)
+{
+	const struct ipc_bytes *rest = m->kind == LA_SASL ? &m->data : &m->secret;
+	const struct ipc_bytes *extra = m->kind == LA_APOP ? &m->data : NULL;
+	size_t extra_len = extra == NULL ? 0 : extra->len;
+
+	c->given = malloc(m->user.len + rest->len + extra_len + 1);
+	if (c->given == NULL)
+		return false;
+	if (m->user.len > 0)
+		memcpy(c->given, m->user.data, m->user.len);
+	if (rest->len > 0)
+		memcpy(c->given + m->user.len, rest->data, rest->len);
+	if (extra_len > 0)
+		memcpy(c->given + m->user.len + rest->len, extra->data, extra_len);
+	c->user_len = m->user.len;
+	c->given_len = rest->len + extra_len;
+	return true;
+}
+
+static bool
+on_start(struct login_peer *p, struct ipc_reader *r, int *fd)
+{
+	struct conversation *c, *there;
+	struct la_start m;
+	uint64_t now = clock_ms();
+
+	if (!la_start_decode(r, &m) || *fd == -1)
+		return false;
+	HASH_FIND(hh, p->table, &m.id, sizeof m.id, there);
+	if (there != NULL)
+		return false;
+	c = calloc(1, sizeof *c);
+	if (c == NULL)
+		return false;
+	c->id = m.id;
+	c->key = ++auth.next_key;
+	c->peer = p;
+	c->fd = *fd;
+	*fd = -1;
+	c->kind = m.kind;
+	c->secure = m.secure;
+	c->loopback = m.loopback;
+	c->utf8 = m.utf8;
+	c->lang = m.lang;
+	c->has_data = m.has_data;
+	memcpy(c->address, m.address, sizeof c->address);
+	memcpy(c->tls, m.tls, sizeof c->tls);
+	memcpy(c->exporter, m.exporter.data == NULL ? (const uint8_t *)"" : m.exporter.data,
+	    m.exporter.len);
+	c->exporter_len = m.exporter.len;
+	memcpy(
+	    c->unique, m.unique.data == NULL ? (const uint8_t *)"" : m.unique.data, m.unique.len);
+	c->unique_len = m.unique.len;
+	memcpy(c->mech, m.kind == LA_PASS ? "PASS" : "APOP", 5);
+	HASH_ADD(hh, p->table, id, sizeof c->id, c);
+	HASH_ADD(by_key, auth.by_key, key, sizeof c->key, c);
+	if (HASH_CNT(hh, p->table) > CONVERSATIONS_MAX || !keep_given(c, &m) ||
+	    !keep_early(c, &m.early)) {
+		conversation_fail(c, LA_FAIL_TEMP, "too many logins at once, or out of memory");
+		return true;
+	}
+	if (m.kind == LA_SASL) {
+		size_t n = m.user.len < sizeof c->mech ? m.user.len : sizeof c->mech - 1;
+
+		for (size_t i = 0; i < n; i++)
+			c->mech[i] = m.user.data[i] > 0x20 && m.user.data[i] < 0x7f
+					 ? (char)m.user.data[i]
+					 : '?';
+		c->mech[n] = '\0';
+	}
+	accounts_look();
+	/* an address that has failed before waits before it is even looked at */
+	if (penalty_due(auth.penalties, c->address, now) > now) {
+		time_at(c, PHASE_HELD, penalty_due(auth.penalties, c->address, now));
+		return true;
+	}
+	c->phase = PHASE_WORKING;
+	check_begin(c);
+	return true;
+}
+
+static bool
+on_step(struct login_peer *p, struct ipc_reader *r, int *fd)
+{
+	struct conversation *c;
+	struct la_step m;
+
+	(void)fd;
+	if (!la_step_decode(r, &m))
+		return false;
+	HASH_FIND(hh, p->table, &m.id, sizeof m.id, c);
+	if (c == NULL || c->phase != PHASE_CLIENT)
+		return false;
+	if (!keep_early(c, &m.early)) {
+		conversation_fail(c, LA_FAIL_TEMP, "out of memory");
+		return true;
+	}
+	c->phase = PHASE_WORKING;
+	check_continue(c, m.data.data, m.data.len);
+	return true;
+}
+
+static bool
+on_cancel(struct login_peer *p, struct ipc_reader *r, int *fd)
+{
+	struct conversation *c;
+	uint64_t id;
+
+	(void)fd;
+	if (!la_cancel_decode(r, &id))
+		return false;
+	HASH_FIND(hh, p->table, &id, sizeof id, c);
+	if (c == NULL)
+		return true; /* our answer and this have crossed */
+	if (c->phase == PHASE_STARTING)
+		fd_close(&c->fd); /* it stands in a queue: found dead there */
+	else
+		conversation_destroy(c);
+	return true;
+}
+
+static const struct rule {
+	uint8_t type;
+	bool with_fd;
+	bool (*handle)(struct login_peer *p, struct ipc_reader *r, int *fd);
+} from_login[] = {
+	{ LA_START, true, on_start },
+	{ LA_STEP, false, on_step },
+	{ LA_CANCEL, false, on_cancel },
+};
+
+static void
+peer_gone(struct login_peer *p, const char *why)
+{
+	struct conversation *c, *next;
+
+	log_info("a restante-login is gone: %s", why);
+	HASH_ITER (hh, p->table, c, next) {
+		if (c->phase == PHASE_STARTING)
+			maildrop_forget(c);
+		conversation_destroy(c);
+	}
+	source_remove(auth.poller, &p->source);
+	if (p->prev != NULL)
+		p->prev->next = p->next;
+	else
+		auth.logins = p->next;
+	if (p->next != NULL)
+		p->next->prev = p->prev;
+	p->next = auth.dead_logins; /* events of this turn may name it */
+	auth.dead_logins = p;
+}
+
+static void
+login_ready(struct source *s, uint32_t events)
+{
+	struct login_peer *p = (struct login_peer *)(void *)s;
+	int fds[CHANNEL_FDS];
+	ssize_t n = channel_recv(s->fd, packet, sizeof packet, fds);
+	struct ipc_reader r;
+	bool fine = false;
+
+	(void)events;
+	if (n == -1 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		peer_gone(p, n == 0 ? "closed" : strerror(errno));
+		return;
+	}
+	ipc_reader_init(&r, packet + 1, (size_t)n - 1);
+	for (size_t i = 0; i < sizeof from_login / sizeof *from_login; i++)
+		if (from_login[i].type == packet[0] && (fds[0] != -1) == from_login[i].with_fd)
+			fine = from_login[i].handle(p, &r, &fds[0]);
+	explicit_bzero(packet, (size_t)n);
+	fd_close(&fds[0]);
+	fd_close(&fds[1]);
+	if (!fine)
+		peer_gone(p, "it made no sense");
+}
+
+void
+login_peer_add(int fd)
+{
+	struct login_peer *p = calloc(1, sizeof *p);
+
+	if (p == NULL) {
+		fd_close(&fd);
+		return;
+	}
+	p->source = (struct source){ .ready = login_ready, .fd = fd };
+	if (source_add(auth.poller, &p->source, EPOLLIN) == -1) {
+		log_error("watch a restante-login: %s", strerror(errno));
+		fd_close(&fd);
+		free(p);
+		return;
+	}
+	p->next = auth.logins;
+	if (auth.logins != NULL)
+		auth.logins->prev = p;
+	auth.logins = p;
+}
