@@ -39,8 +39,8 @@ take_over(struct listener *l, struct listeners *old)
 {
 	for (size_t i = 0; old != NULL && i < old->count; i++) {
 		if (old->items[i].fd != -1 && old->items[i].tls == l->tls &&
-		    strcmp(old->items[i].name, l->name) == 0) {
-			l->fd = old->items[i].fd;
+		    strcmp(old->items[i].asked, l->asked) == 0) {
+			*l = old->items[i];
 			return true;
 		}
 	}
@@ -121,8 +121,9 @@ open_address(
 			return fault_set(f, FAULT_TEMP, "listen on \"%s\": out of memory", text);
 		}
 		l->tls = tls;
-		(void)snprintf(l->name, sizeof l->name, strchr(number, ':') ? "[%s]:%s" : "%s:%s",
+		(void)snprintf(l->asked, sizeof l->asked, strchr(number, ':') ? "[%s]:%s" : "%s:%s",
 		    number, port);
+		memcpy(l->name, l->asked, sizeof l->name);
 		if (take_over(l, old) || open_one(l, a, f) == 0) {
 			one = true;
 			continue;

@@ -15,6 +15,7 @@ struct settings;
 
 struct listener {
 	char name[128]; /* "0.0.0.0:110": numeric, as bound */
+	char asked[128]; /* the same as asked for: port 0 is still 0 */
 	bool tls; /* implicit TLS */
 	int fd;
 };
