@@ -91,8 +91,8 @@ take_code(struct pop3_slice *text)
 	size_t len = end == NULL ? 0 : (size_t)(end - text->data) - 1;
 
 	for (int code = POP3_CODE_NONE + 1; end != NULL && code <= POP3_CODE_UTF8; code++) {
-		const char *name = pop3_code_string((enum pop3_code)code);
-		size_t n = strlen(name);
+		const char *name = pop3_code_string((enum pop3_code)code) + 1; /* "AUTH] " */
+		size_t n = strlen(name) - 2;
 
 		if (len < n || strncasecmp((const char *)text->data + 1, name, n) != 0 ||
 		    (len > n && text->data[1 + n] != '/'))

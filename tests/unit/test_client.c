@@ -103,7 +103,7 @@ take(struct talk *t, const struct pop3_client_event *ev)
 		if (ev->command == POP3_CMD_STAT)
 			note(t, " %lld", (long long)ev->value);
 		if (ev->code != POP3_CODE_NONE)
-			note(t, " [%s]", pop3_code_string(ev->code));
+			note(t, " code %s", pop3_code_string(ev->code));
 		note(t, " ");
 		note_slice(t, ev->text);
 		note(t, "\n");
@@ -294,7 +294,7 @@ a_whole_session(void **state)
 			 "begin list\nitem list 1 120\nitem list 3 200\ndone list 1 \n"
 			 "begin retr\ncontent A: b\\0d\\0a\\0d\\0a.\\0d\\0a..x\\0d\\0ay\\0d\\0a"
 			 "\\0d\\0a\ndone retr 1 1 \n"
-			 "done retr 0 3 [SYS/TEMP] no\ndone dele 1 1 \ndone quit 1 bye\n" HELLO_SENT
+			 "done retr 0 3 code [SYS/TEMP]  no\ndone dele 1 1 \ndone quit 1 bye\n" HELLO_SENT
 			 "CAPA\\0d\\0aSTAT\\0d\\0aUIDL\\0d\\0aLIST\\0d\\0aRETR 1\\0d\\0a"
 			 "RETR 3\\0d\\0aDELE 1\\0d\\0aQUIT\\0d\\0a\n");
 }
@@ -472,7 +472,7 @@ auth_exchanges(void **state)
 	(void)state;
 	CHECK(&tls, in_line,
 	    "done greeting 1 hi\nbegin capa\nitem capa SASL PLAIN\ndone capa 1 \n"
-	    "done auth 0 [AUTH] no\ndone auth 0 \ndone auth 0 [AUTH] no\ndone auth 1 \n"
+	    "done auth 0 code [AUTH]  no\ndone auth 0 \ndone auth 0 code [AUTH]  no\ndone auth 1 \n"
 	    "sent CAPA\\0d\\0aAUTH PLAIN AHVzZXIAc2VjcmV0\\0d\\0aAUTH EXTERNAL =\\0d\\0a"
 	    "AUTH PLAIN\\0d\\0aAHVzZXIAc2VjcmV0\\0d\\0aAUTH "
 	    "PLAIN\\0d\\0aAHVzZXIAc2VjcmV0\\0d\\0a\n");
