@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tls/io.h"
+
 struct fault;
 struct tls_server;
 struct tls_stream;
@@ -24,14 +26,6 @@ void tls_server_destroy(struct tls_server **t);
  * the first one is that, too).  "*.example.org" names one label. */
 int tls_server_add(struct tls_server *t, const char *name, const uint8_t *chain, size_t chain_len,
     const uint8_t *key, size_t key_len, struct fault *f);
-
-enum tls_io {
-	TLS_DONE,
-	TLS_WANT_READ, /* the socket must become readable first */
-	TLS_WANT_WRITE, /* the same for writing */
-	TLS_CLOSED, /* the peer has said that it sends no more */
-	TLS_FAILED, /* anything else: end the connection */
-};
 
 /* fd stays the caller's and must outlive the stream.  NULL: out of memory. */
 struct tls_stream *tls_stream_create(struct tls_server *t, int fd);
