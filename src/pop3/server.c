@@ -361,6 +361,7 @@ pop3_server_next(
 			return POP3_EVENT;
 		}
 		if (is_stranger(s, in)) {
+			line_forget(&s->line);
 			engine_become(s, POP3_CLOSED);
 			ev->type = POP3_EV_ABUSE;
 			return POP3_EVENT;
