@@ -93,8 +93,8 @@ static const char *const bads[] = {
 	"pop://a@.h",
 	"pop://a@h..i",
 	"pop://a@-oProxyCommand",
-	"pop://a@b\xc3\xbc"
-	"cher.example",
+	("pop://a@b\xc3\xbc"
+	 "cher.example"),
 	"pop://a@[::1",
 	"pop://a@[]",
 	"pop://a@[::1%25eth0]",
