@@ -5,9 +5,16 @@
  * Runs in: maildrop (and wherever sizes are counted).  Input: hostile.  A stream transformer:
  * stored form in, stored form out (line ends and stuffing are content.h's), unchanged but for the
  * fields that RFC 6858 section 2 names, in the header of the message and of every MIME part and
- * embedded message.  The result does not depend on how the input is cut up.  Memory: the fields
- * being rewritten and the boundaries, with ceilings; a field longer than the ceiling is dropped if
- * it holds an octet >= 0x80, and passes otherwise.
+ * embedded message.  The result does not depend on how the input is cut up.
+ *
+ * No octet >= 0x80 is left in any header.  In doubt something is taken for a header: a boundary
+ * counts although its line goes on (RFC 2046, 5.1.1) or its Content-Type is malformed, and the
+ * body of a message/rfc822 begins with a header whatever its Content-Transfer-Encoding.
+ *
+ * Memory: the output of one feed, and one field, with ceilings.  Of a field above 64 KiB, all is
+ * dropped if an octet >= 0x80 is among the first 64 KiB; else it passes, with "?" for any that
+ * follow.  So does the body of a multipart that is the 33rd in others, or has a boundary above
+ * 250 octets: what is header there is not looked for.  Time: in proportion to the input.
  */
 #ifndef POP3_SURROGATE_H
 #define POP3_SURROGATE_H
@@ -20,9 +27,9 @@ POP3_API struct pop3_surrogate *pop3_surrogate_create(void); /* NULL: out of mem
 POP3_API void pop3_surrogate_destroy(struct pop3_surrogate **s);
 
 /*
- * Takes all of in[0..len) (call with len 0 and last true at the end of the message), then
- * pop3_surrogate_output() until it gives 0.  False: out of memory; end the reply without its
- * final dot.
+ * Takes all of in[0..len) (last: nothing follows; len may be 0 then), then
+ * pop3_surrogate_output() until it gives 0.  Of a feed of n octets, less than 32 * (n + 65,536)
+ * come out.  False: out of memory; end the reply without its final dot.
  */
 POP3_API bool pop3_surrogate_feed(struct pop3_surrogate *s, const uint8_t *in, size_t len, bool last);
 POP3_API size_t pop3_surrogate_output(struct pop3_surrogate *s, uint8_t *out, size_t room);

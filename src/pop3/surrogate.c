@@ -2,46 +2,58 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "lines.h"
 #include "surrogate_field.h"
+#include "surrogate_mime.h"
 
 enum {
 	FIELD_MAX = 64 * 1024, /* a field that can be rewritten */
-	BOUNDARY_MAX = 200, /* RFC 2046 allows 70 */
-	DEPTH_MAX = 32,
+	DEPTH_MAX = 32, /* multiparts in each other */
+	HEAD_MAX = 2 + BOUNDARY_MAX + 2, /* as much of a line as decides whether it is a boundary */
+	OUTPUT_KEPT = 256 * 1024, /* memory that an empty output may go on holding */
 	OUTPUT_MAX = 1 << 30,
 };
 
-enum state {
-	HEADER, /* collecting the lines of a field */
-	HEADER_FLOOD, /* in a field beyond the ceiling */
-	BODY_BOL, /* at the beginning of a line that may be a boundary */
-	BODY_DASH, /* in one that begins with "--" so far */
-	BODY,
+enum place { IN_HEADER, IN_BODY };
+
+enum field_mode {
+	FIELD_NONE, /* no field has begun */
+	FIELD_KEPT, /* its lines are in s->field, to be judged when all are there */
+	FIELD_PASSED, /* too long for that, ASCII so far: it goes by, masked */
+	FIELD_DROPPED, /* too long for that, and an octet >= 0x80 was in it */
 };
 
-enum kind { LEAF, MULTIPART, DIGEST, MESSAGE };
-
 struct level {
-	char boundary[BOUNDARY_MAX + 1];
+	uint8_t boundary[BOUNDARY_MAX];
+	size_t len;
 	bool digest;
 };
 
 struct pop3_surrogate {
 	struct growing out;
-	size_t out_at;
-	struct growing field; /* lines of the field so far */
-	struct growing line; /* the line so far */
-	struct level *levels; /* multiparts that we are in, the innermost last */
-	size_t depth;
-	enum state state;
-	enum kind kind; /* of the part whose header this is */
-	bool encoded; /* its body is in base64 or quoted-printable */
-	char boundary[BOUNDARY_MAX + 1];
-	bool cr; /* the last octet was CR: a LF still belongs to it */
-	bool flood_eight; /* HEADER_FLOOD: drop what is left of the field */
+	size_t out_at; /* where what was not taken yet begins */
+	uint8_t last; /* the last octet that ever went into out */
 	bool changed;
+	bool masked; /* in a part that is too deep to tell its header from its body */
+	uint8_t place; /* enum place */
+	uint8_t at; /* enum line_at */
+
+	uint8_t mode; /* enum field_mode */
+	bool eight_bit; /* in s->field */
+	struct growing field;
+	struct mime mime; /* of the part whose header this is */
+	bool typed; /* by a field, not by default */
+
+	bool candidate; /* the line so far, all of it in head, may become a boundary */
+	bool delimiter; /* in a line that is one */
+	bool closing;
+	size_t level; /* which one */
+	size_t head_len;
+	uint8_t head[HEAD_MAX];
+
+	size_t depth;
+	struct level levels[DEPTH_MAX]; /* multiparts that we are in, the innermost last */
 };
 
 struct pop3_surrogate *
@@ -51,14 +63,8 @@ pop3_surrogate_create(void)
 
 	if (s == NULL)
 		return NULL;
-	s->levels = calloc(DEPTH_MAX, sizeof *s->levels);
-	if (s->levels == NULL) {
-		free(s);
-		return NULL;
-	}
 	s->out.max = OUTPUT_MAX;
 	s->field.max = FIELD_MAX;
-	s->line.max = FIELD_MAX;
 	return s;
 }
 
@@ -71,8 +77,6 @@ pop3_surrogate_destroy(struct pop3_surrogate **sp)
 		return;
 	growing_free(&s->out);
 	growing_free(&s->field);
-	growing_free(&s->line);
-	free(s->levels);
 	free(s);
 	*sp = NULL;
 }
@@ -93,281 +97,324 @@ pop3_surrogate_output(struct pop3_surrogate *s, uint8_t *out, size_t room)
 	if (n > 0)
 		memcpy(out, s->out.data + s->out_at, n);
 	s->out_at += n;
-	if (s->out_at == s->out.len)
+	if (s->out_at == s->out.len) {
 		s->out.len = s->out_at = 0;
+		if (s->out.cap > OUTPUT_KEPT)
+			growing_free(&s->out);
+	}
 	return n;
 }
 
-static bool
-eight_bit(const struct growing *g)
+static void
+emit(struct pop3_surrogate *s, const uint8_t *p, size_t len)
 {
-	for (size_t i = 0; i < g->len; i++)
-		if (g->data[i] >= 0x80)
-			return true;
-	return false;
+	if (len == 0)
+		return;
+	growing_add(&s->out, p, len);
+	s->last = p[len - 1];
 }
 
-/* Notes what a field says about the body. */
+/* As emit(), with "?" for each octet >= 0x80: leaving them out could make a boundary of what
+ * stands around them. */
 static void
-learn(struct pop3_surrogate *s)
+emit_masked(struct pop3_surrogate *s, const uint8_t *p, size_t len)
+{
+	size_t before = s->out.len;
+
+	emit(s, p, len);
+	if (s->out.failed || !lines_eight_bit(p, len))
+		return;
+	s->changed = true;
+	for (size_t i = before; i < s->out.len; i++)
+		if (s->out.data[i] >= 0x80)
+			s->out.data[i] = '?';
+	s->last = s->out.data[s->out.len - 1];
+}
+
+static void
+header_begin(struct pop3_surrogate *s, bool digest)
+{
+	s->place = IN_HEADER;
+	s->mime = (struct mime){ .kind = digest ? MIME_MESSAGE : MIME_LEAF };
+	s->typed = false;
+}
+
+/* Notes what the field says about the body.  Of several, the first that gives it a structure:
+ * clients do not agree on whether the first or the last counts. */
+static void
+field_learn(struct pop3_surrogate *s)
 {
 	struct pop3_slice name, value;
-	char text[BOUNDARY_MAX + 1] = "";
-	size_t n = 0;
 
-	if (!field_name(s->field.data, s->field.len, &name, &value))
+	if (!field_name(s->field.data, s->field.len, &name, &value) ||
+	    !field_is(&name, "Content-Type"))
 		return;
-	for (size_t i = 0; i < value.len && n < 40 && value.data[i] != ';'; i++)
-		if (value.data[i] > 0x20)
-			text[n++] = (char)value.data[i];
-	text[n] = '\0';
-	if (field_is(&name, "Content-Transfer-Encoding")) {
-		s->encoded =
-		    strcasecmp(text, "base64") == 0 || strcasecmp(text, "quoted-printable") == 0;
-	} else if (field_is(&name, "Content-Type")) {
-		s->kind = LEAF;
-		if (strncasecmp(text, "multipart/", 10) == 0 &&
-		    field_parameter(&value, "boundary", s->boundary, sizeof s->boundary))
-			s->kind = strcasecmp(text, "multipart/digest") == 0 ? DIGEST : MULTIPART;
-		else if (strcasecmp(text, "message/rfc822") == 0 ||
-			 strcasecmp(text, "message/global") == 0)
-			s->kind = MESSAGE;
-	}
+	if (!s->typed || s->mime.kind == MIME_LEAF)
+		mime_parse(value, &s->mime);
+	s->typed = true;
 }
 
-static const char *
-eol_of(const struct growing *g)
-{
-	if (g->len >= 2 && g->data[g->len - 2] == '\r' && g->data[g->len - 1] == '\n')
-		return "\r\n";
-	return g->len > 0 && g->data[g->len - 1] == '\r' ? "\r" : "\n";
-}
-
-/* The field is whole: out with it, in one form or the other. */
+/* The field is over. */
 static void
-flush_field(struct pop3_surrogate *s)
+field_end(struct pop3_surrogate *s)
 {
-	if (s->field.len == 0)
-		return;
-	learn(s);
-	if (eight_bit(&s->field)) {
-		s->changed = true;
-		field_rewrite(s->field.data, s->field.len, eol_of(&s->field), &s->out);
-	} else {
-		growing_add(&s->out, s->field.data, s->field.len);
+	if (s->mode == FIELD_KEPT) {
+		field_learn(s);
+		if (!s->eight_bit) {
+			emit(s, s->field.data, s->field.len);
+		} else {
+			size_t before = s->out.len;
+
+			s->changed = true;
+			field_rewrite(s->field.data, s->field.len, &s->out);
+			if (s->out.len > before)
+				s->last = s->out.data[s->out.len - 1];
+		}
 	}
+	s->mode = FIELD_NONE;
+	s->eight_bit = false;
 	s->field.len = 0;
 }
 
+/* Further octets of the field that is being read. */
 static void
-begin_header(struct pop3_surrogate *s, bool digest)
+field_add(struct pop3_surrogate *s, const uint8_t *p, size_t len)
 {
-	s->state = HEADER;
-	s->kind = digest ? MESSAGE : LEAF;
-	s->encoded = false;
-	s->line.len = s->field.len = 0;
-}
+	if (s->mode == FIELD_KEPT) {
+		size_t n = FIELD_MAX - s->field.len;
 
-static void
-begin_body(struct pop3_surrogate *s)
-{
-	s->line.len = 0;
-	s->state = BODY_BOL;
-	if (s->encoded)
-		return;
-	if (s->kind == MESSAGE) {
-		begin_header(s, false);
-	} else if (s->kind != LEAF && s->depth < DEPTH_MAX) {
-		struct level *l = &s->levels[s->depth++];
-
-		memcpy(l->boundary, s->boundary, sizeof l->boundary);
-		l->digest = s->kind == DIGEST;
-	}
-}
-
-static bool
-is_eol(uint8_t c)
-{
-	return c == '\r' || c == '\n';
-}
-
-/* If the line is a boundary: leaves what it ends, and enters what it begins. */
-static bool
-take_boundary(struct pop3_surrogate *s)
-{
-	const uint8_t *p = s->line.data;
-	size_t len = s->line.len;
-
-	while (len > 0 && (is_eol(p[len - 1]) || p[len - 1] == ' ' || p[len - 1] == '\t'))
-		len--;
-	if (len < 2 || p[0] != '-' || p[1] != '-')
-		return false;
-	for (size_t i = s->depth; i > 0; i--) {
-		const struct level *l = &s->levels[i - 1];
-		size_t n = strlen(l->boundary);
-		bool close = len == n + 4 && p[n + 2] == '-' && p[n + 3] == '-';
-
-		if ((len != n + 2 && !close) || memcmp(p + 2, l->boundary, n) != 0)
-			continue;
-		s->depth = close ? i - 1 : i;
-		if (close) {
-			s->state = BODY_BOL;
-			s->line.len = 0;
-		} else {
-			begin_header(s, l->digest);
-		}
-		return true;
-	}
-	return false;
-}
-
-/* A line of the header has ended (its end is in s->line). */
-static void
-header_line(struct pop3_surrogate *s)
-{
-	struct growing *l = &s->line;
-
-	if (is_eol(l->data[0])) {
-		flush_field(s);
-		growing_add(&s->out, l->data, l->len);
-		begin_body(s);
-		return;
-	}
-	if ((l->data[0] == ' ' || l->data[0] == '\t') && s->field.len > 0) {
-		growing_add(&s->field, l->data, l->len);
-		l->len = 0;
-		return;
-	}
-	flush_field(s);
-	if (s->depth > 0 && l->data[0] == '-') {
-		struct growing copy = { .max = FIELD_MAX };
-
-		growing_add(&copy, l->data, l->len);
-		if (take_boundary(s)) { /* a part without a body */
-			growing_add(&s->out, copy.data, copy.len);
-			growing_free(&copy);
+		if (n > len)
+			n = len;
+		s->eight_bit = s->eight_bit || lines_eight_bit(p, n);
+		growing_add(&s->field, p, n);
+		p += n;
+		len -= n;
+		if (len == 0)
 			return;
-		}
-		growing_free(&copy);
-	}
-	growing_add(&s->field, l->data, l->len);
-	l->len = 0;
-}
-
-/* The field is longer than can be kept: its octets go by one by one, those >= 0x80 are left out,
- * and so is all of it if one of them was among the first. */
-static void
-begin_flood(struct pop3_surrogate *s)
-{
-	s->field.failed = s->line.failed = false;
-	s->flood_eight = eight_bit(&s->field) || eight_bit(&s->line);
-	if (s->flood_eight) {
-		s->changed = true;
-	} else {
-		growing_add(&s->out, s->field.data, s->field.len);
-		growing_add(&s->out, s->line.data, s->line.len);
-	}
-	s->field.len = s->line.len = 0;
-	s->state = HEADER_FLOOD;
-}
-
-static void
-flood_octet(struct pop3_surrogate *s, uint8_t c)
-{
-	if (c >= 0x80)
-		s->changed = true;
-	else if (!s->flood_eight)
-		growing_add(&s->out, &c, 1);
-}
-
-static void
-header_octet(struct pop3_surrogate *s, uint8_t c)
-{
-	if (s->line.len + s->field.len + 2 >= FIELD_MAX) {
-		begin_flood(s);
-		flood_octet(s, c);
-		return;
-	}
-	growing_add(&s->line, &c, 1);
-}
-
-static void
-body_octet(struct pop3_surrogate *s, uint8_t c)
-{
-	if (s->state == BODY_BOL && c == '-' && s->depth > 0)
-		s->state = BODY_DASH;
-	else if (s->state == BODY_BOL)
-		s->state = BODY;
-	growing_add(&s->out, &c, 1);
-	if (s->state == BODY_DASH) {
-		if (s->line.len < BOUNDARY_MAX + 8)
-			growing_add(&s->line, &c, 1);
+		field_learn(s);
+		s->mode = s->eight_bit ? FIELD_DROPPED : FIELD_PASSED;
+		if (s->eight_bit)
+			s->changed = true;
 		else
-			s->state = BODY; /* too long for a boundary */
+			emit(s, s->field.data, s->field.len);
+		s->field.len = 0;
 	}
+	if (s->mode == FIELD_PASSED)
+		emit_masked(s, p, len);
 }
 
+/* The empty line was seen: what follows is what the header said. */
 static void
-line_end(struct pop3_surrogate *s, const uint8_t *eol, size_t len)
+header_end(struct pop3_surrogate *s)
 {
-	switch (s->state) {
-	case HEADER:
-		growing_add(&s->line, eol, len);
-		header_line(s);
-		break;
-	case HEADER_FLOOD:
-		if (!s->flood_eight)
-			growing_add(&s->out, eol, len);
-		s->state = HEADER;
-		break;
-	case BODY_DASH:
-		growing_add(&s->out, eol, len);
-		if (!take_boundary(s)) {
-			s->line.len = 0;
-			s->state = BODY_BOL;
+	const struct mime *m = &s->mime;
+
+	s->place = IN_BODY;
+	if (m->kind == MIME_MESSAGE) {
+		header_begin(s, false);
+	} else if (m->kind != MIME_LEAF) {
+		if (s->depth < DEPTH_MAX && m->boundary_len <= BOUNDARY_MAX) {
+			struct level *l = &s->levels[s->depth++];
+
+			memcpy(l->boundary, m->boundary, m->boundary_len);
+			l->len = m->boundary_len;
+			l->digest = m->kind == MIME_DIGEST;
+		} else {
+			s->masked = true; /* until a boundary that we know */
 		}
-		break;
-	default:
-		growing_add(&s->out, eol, len);
-		s->state = BODY_BOL;
 	}
 }
 
+/*
+ * Enough of the line is in s->head to say whether it is a boundary.  It need only begin with one
+ * (RFC 2046, 5.1.1); as one may begin with another, the longest counts.
+ */
 static void
-octet(struct pop3_surrogate *s, uint8_t c)
+candidate_decide(struct pop3_surrogate *s)
 {
-	if (s->cr) { /* "\r" alone, or with the "\n" that comes now, ends the line */
-		s->cr = false;
-		line_end(s, (const uint8_t *)"\r\n", c == '\n' ? 2 : 1);
-		if (c == '\n')
-			return;
+	size_t longest = 0, level = 0;
+	const uint8_t *rest;
+
+	s->candidate = false;
+	if (s->head_len > 2 && s->head[1] == '-') {
+		for (size_t i = s->depth; i > 0; i--) {
+			const struct level *l = &s->levels[i - 1];
+
+			if (l->len > longest && l->len <= s->head_len - 2 &&
+			    memcmp(s->head + 2, l->boundary, l->len) == 0) {
+				longest = l->len;
+				level = i - 1;
+			}
+		}
 	}
-	if (c == '\r')
-		s->cr = true;
-	else if (c == '\n')
-		line_end(s, &c, 1);
-	else if (s->state == HEADER)
-		header_octet(s, c);
-	else if (s->state == HEADER_FLOOD)
-		flood_octet(s, c);
+	if (longest == 0) {
+		if (s->place == IN_HEADER) {
+			field_end(s);
+			s->mode = FIELD_KEPT;
+			field_add(s, s->head, s->head_len);
+		} else if (s->masked) {
+			emit_masked(s, s->head, s->head_len);
+		} else {
+			emit(s, s->head, s->head_len);
+		}
+		return;
+	}
+	field_end(s); /* a header without an empty line */
+	emit(s, s->head, s->head_len);
+	rest = s->head + 2 + longest;
+	s->closing = s->head_len >= longest + 4 && rest[0] == '-' && rest[1] == '-';
+	s->level = level;
+	s->delimiter = true;
+}
+
+/* The line end of a boundary was seen. */
+static void
+delimiter_end(struct pop3_surrogate *s)
+{
+	s->delimiter = false;
+	s->masked = false;
+	if (s->closing) {
+		s->depth = s->level;
+		s->place = IN_BODY;
+	} else {
+		s->depth = s->level + 1;
+		header_begin(s, s->levels[s->level].digest);
+	}
+}
+
+/* Line ends go where their line went.  end is one, or the CR of one. */
+static void
+header_line_end(struct pop3_surrogate *s, const uint8_t *end)
+{
+	if (s->at != BOL) {
+		field_add(s, end, 1);
+		return;
+	}
+	field_end(s);
+	if (*end == '\n' && s->last == '\r')
+		emit(s, end, 1); /* a field in between was dropped: these are two line ends */
+	emit(s, end, 1);
+	header_end(s);
+}
+
+/* One line of the header, or a part of one; returns the octets used. */
+static size_t
+feed_header(struct pop3_surrogate *s, const uint8_t *p, const uint8_t *end, const uint8_t **next_cr)
+{
+	size_t run = lines_end(p, (size_t)(end - p), end, next_cr);
+
+	if (run > 0) {
+		if (s->at == BOL && (s->mode == FIELD_NONE || (*p != ' ' && *p != '\t'))) {
+			field_end(s);
+			s->mode = FIELD_KEPT;
+		}
+		field_add(s, p, run);
+		s->at = TEXT;
+	}
+	return run;
+}
+
+/* Lines of the body until one that may be a boundary; returns the octets used. */
+static size_t
+feed_body(
+    struct pop3_surrogate *s, const uint8_t *start, const uint8_t *end, const uint8_t **next_cr)
+{
+	const uint8_t *p = start;
+
+	if (s->depth == 0) {
+		p = end; /* nothing can come any more */
+	} else {
+		while (p < end) {
+			if (s->at == AFTER_CR) {
+				s->at = BOL;
+				if (*p == '\n') {
+					p++;
+					continue;
+				}
+			}
+			if (s->at == BOL && *p == '-' && (p + 1 == end || p[1] == '-'))
+				break;
+			p += lines_end(p, (size_t)(end - p), end, next_cr);
+			s->at = TEXT;
+			if (p < end)
+				s->at = *p++ == '\r' ? AFTER_CR : BOL;
+		}
+	}
+	if (s->masked)
+		emit_masked(s, start, (size_t)(p - start));
 	else
-		body_octet(s, c);
+		emit(s, start, (size_t)(p - start));
+	return (size_t)(p - start);
+}
+
+static void
+feed(struct pop3_surrogate *s, const uint8_t *in, size_t len)
+{
+	const uint8_t *p = in, *end = in + len, *next_cr = lines_begin(in, len);
+
+	while (p < end) {
+		size_t run = 0;
+
+		if (s->at == AFTER_CR) {
+			s->at = BOL;
+			if (*p == '\n') {
+				if (s->mode == FIELD_NONE)
+					emit(s, p, 1);
+				else
+					field_add(s, p, 1);
+				p++;
+				continue;
+			}
+		}
+		if (s->at == BOL && *p == '-' && s->depth > 0 && !s->candidate) {
+			s->candidate = true;
+			s->head_len = 0;
+		}
+		if (s->candidate) {
+			size_t room = HEAD_MAX - s->head_len, left = (size_t)(end - p);
+
+			run = lines_end(p, left < room ? left : room, end, &next_cr);
+			memcpy(s->head + s->head_len, p, run);
+			s->head_len += run;
+			s->at = TEXT;
+			p += run;
+			if (s->head_len < HEAD_MAX && p == end)
+				break;
+			candidate_decide(s);
+			if (p == end)
+				break;
+		}
+		if (s->delimiter) {
+			run = lines_end(p, (size_t)(end - p), end, &next_cr);
+			emit(s, p, run);
+		} else if (s->place == IN_HEADER) {
+			run = feed_header(s, p, end, &next_cr);
+		} else {
+			p += feed_body(s, p, end, &next_cr);
+			continue;
+		}
+		p += run;
+		if (p == end)
+			break;
+		if (s->delimiter) {
+			emit(s, p, 1);
+			delimiter_end(s);
+		} else {
+			header_line_end(s, p);
+		}
+		s->at = *p++ == '\r' ? AFTER_CR : BOL;
+	}
 }
 
 bool
 pop3_surrogate_feed(struct pop3_surrogate *s, const uint8_t *in, size_t len, bool last)
 {
-	for (size_t i = 0; i < len; i++)
-		octet(s, in[i]);
+	if (len > 0)
+		feed(s, in, len);
 	if (last) {
-		if (s->cr)
-			line_end(s, (const uint8_t *)"\r", 1);
-		s->cr = false;
-		if (s->state == HEADER && s->line.len > 0) { /* no line end: one is added anyway */
-			line_end(s, (const uint8_t *)"\n", 1);
-		}
-		if (s->state == HEADER)
-			flush_field(s);
+		if (s->candidate)
+			candidate_decide(s);
+		field_end(s);
 	}
-	return !s->out.failed && !s->field.failed && !s->line.failed;
+	return !s->out.failed && !s->field.failed;
 }
