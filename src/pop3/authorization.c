@@ -168,7 +168,6 @@ authorization_response(struct pop3_server *s, enum line_result r, const struct p
 	case DECODED:
 		break;
 	}
-	s->sasl = false;
 	return ask(s, POP3_EV_AUTH_RESPONSE, ev);
 }
 

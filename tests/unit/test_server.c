@@ -476,6 +476,21 @@ too_many_bad_commands(void **state)
 	    "-ERR unknown command\r\n-ERR unknown command\r\n-ERR unknown command\r\n"
 	    "-ERR too many bad commands\r\n"
 	    "(ABUSE)\n");
+	/* an exchange that is begun and spoilt, over and over; one that is cancelled is not bad */
+	check(POP3_AUTHORIZATION,
+	    S("AUTH PLAIN\n!\nAUTH PLAIN\n!\nAUTH PLAIN\n!\nAUTH PLAIN\n!\n"
+	      "AUTH PLAIN\n!\nAUTH PLAIN\n*\nAUTH PLAIN\n!\nAUTH PLAIN\n!\n"
+	      "x\nx\nx\nx\n"),
+	    "(AUTH mech=PLAIN)\n+ \r\n-ERR not base64\r\n(AUTH_CANCEL)\n"
+	    "(AUTH mech=PLAIN)\n+ \r\n-ERR not base64\r\n(AUTH_CANCEL)\n"
+	    "(AUTH mech=PLAIN)\n+ \r\n-ERR not base64\r\n(AUTH_CANCEL)\n"
+	    "(AUTH mech=PLAIN)\n+ \r\n-ERR not base64\r\n(AUTH_CANCEL)\n"
+	    "(AUTH mech=PLAIN)\n+ \r\n-ERR not base64\r\n(AUTH_CANCEL)\n"
+	    "(AUTH mech=PLAIN)\n+ \r\n-ERR cancelled\r\n(AUTH_CANCEL)\n"
+	    "(AUTH mech=PLAIN)\n+ \r\n-ERR not base64\r\n(AUTH_CANCEL)\n"
+	    "(AUTH mech=PLAIN)\n+ \r\n-ERR not base64\r\n(AUTH_CANCEL)\n"
+	    "-ERR unknown command\r\n-ERR unknown command\r\n-ERR too many bad commands\r\n"
+	    "(ABUSE)\n");
 	/* by the caller's count, and a command that works starts it anew */
 	check(POP3_TRANSACTION,
 	    S("RETR 404\nRETR 404\nRETR 1\nRETR 404\nRETR 404\nRETR 404\nRETR 404\nRETR 404\n"
@@ -607,12 +622,39 @@ stls_forgets(void **state)
 	assert_int_equal(say(s, "STLS\r\n", reply, sizeof reply), -1);
 	assert_string_equal(reply, "-ERR no TLS to start\r\n");
 	pop3_server_destroy(&s);
-	/* UTF8 was not allowed before STLS, so there is nothing to forget of it; a session that is
-	 * under TLS from its start is told so before it begins */
+	/* what comes first is looked at anew, and commands of other servers are free again */
 	s = pop3_server_create(&config, &before, POP3_AUTHORIZATION);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(say(s, "LAST\r\n", reply, sizeof reply), -1);
+	assert_int_equal(say(s, "STLS\r\n", reply, sizeof reply), POP3_EV_STLS);
+	pop3_server_set_now(s, &after);
+	assert_int_equal(
+	    say(s, "LAST\r\nx\r\nx\r\nx\r\nx\r\nx\r\nx\r\nx\r\nx\r\nx\r\n", reply, sizeof reply),
+	    -1);
+	pop3_server_destroy(&s);
+	s = pop3_server_create(&config, &before, POP3_AUTHORIZATION);
+	assert_int_equal(say(s, "STLS\r\n", reply, sizeof reply), POP3_EV_STLS);
 	pop3_server_set_now(s, &after);
 	assert_int_equal(say(s, "\x16\x03\x01", reply, sizeof reply), POP3_EV_ABUSE);
 	assert_string_equal(reply, "");
+	pop3_server_destroy(&s);
+}
+
+/* The caller may end an exchange while the client is expected to say something. */
+static void
+an_exchange_ends_between_lines(void **state)
+{
+	struct pop3_server *s = pop3_server_create(&config, &now, POP3_AUTHORIZATION);
+	uint8_t mem[POP3_OUT_MIN];
+	struct pop3_out out = { mem, 0, sizeof mem };
+	char reply[4096];
+
+	(void)state;
+	assert_int_equal(say(s, "AUTH PLAIN\r\n", reply, sizeof reply), POP3_EV_AUTH);
+	assert_true(pop3_server_challenge(s, &out, NULL, 0));
+	pop3_server_login_failed(s, &out, POP3_CODE_SYS_TEMP, POP3_TEXT_TRY_LATER);
+	assert_int_equal(say(s, "USER joe\r\n", reply, sizeof reply), -1);
+	assert_string_equal(reply, "+OK send the password\r\n");
 	pop3_server_destroy(&s);
 }
 
@@ -834,6 +876,7 @@ main(void)
 		cmocka_unit_test(capa),
 		cmocka_unit_test(lang),
 		cmocka_unit_test(stls_forgets),
+		cmocka_unit_test(an_exchange_ends_between_lines),
 		cmocka_unit_test(no_plaintext_no_hint),
 		cmocka_unit_test(limits_announced),
 		cmocka_unit_test(greeting),

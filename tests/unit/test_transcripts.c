@@ -57,7 +57,7 @@ static const struct {
 static bool
 is(const struct pop3_slice *s, const char *text)
 {
-	return s->len == strlen(text) && memcmp(s->data, text, s->len) == 0;
+	return s->len == strlen(text) && (s->len == 0 || memcmp(s->data, text, s->len) == 0);
 }
 
 static bool
