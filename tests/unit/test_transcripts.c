@@ -17,6 +17,7 @@
 
 #include <pop3/content.h>
 #include <pop3/server.h>
+#include <pop3/surrogate.h>
 
 #include "transcript.h"
 
@@ -143,15 +144,40 @@ end(struct session *s)
 	free(s->got.data);
 }
 
+/* The message as this session may see it (RFC 6856, 2.1); the caller frees it. */
+static struct octets
+form_of(const struct session *s, unsigned number)
+{
+	const struct octets *m = &s->w->t->messages[s->open[number - 1]];
+	struct pop3_surrogate *surrogate;
+	struct octets form = { 0 };
+	uint8_t mem[100];
+	size_t n;
+
+	if (pop3_server_is_utf8(s->pop)) {
+		octets_add(&form, m->data, m->len);
+		return form;
+	}
+	surrogate = pop3_surrogate_create();
+	assert_non_null(surrogate);
+	assert_true(pop3_surrogate_feed(surrogate, m->data, m->len, true));
+	while ((n = pop3_surrogate_output(surrogate, mem, sizeof mem)) > 0)
+		octets_add(&form, mem, n);
+	pop3_surrogate_destroy(&surrogate);
+	return form;
+}
+
 static void
 size_of(const struct session *s, unsigned number, uint64_t *ret)
 {
-	const struct octets *m = &s->w->t->messages[s->open[number - 1]];
+	struct octets m = form_of(s, number);
 	struct pop3_measure measure;
 
 	pop3_measure_init(&measure);
-	pop3_measure(&measure, m->data, m->len);
+	if (m.len > 0)
+		pop3_measure(&measure, m.data, m.len);
 	pop3_measure_end(&measure);
+	free(m.data);
 	*ret = measure.octets;
 }
 
@@ -326,7 +352,7 @@ static void
 message(struct session *s, const struct pop3_event *ev, struct pop3_out *out)
 {
 	unsigned n = find(s, ev, out);
-	const struct octets *m;
+	struct octets m;
 	struct pop3_stuff st;
 	size_t used, at = 0;
 	bool more = true;
@@ -334,18 +360,19 @@ message(struct session *s, const struct pop3_event *ev, struct pop3_out *out)
 	if (n == 0)
 		return;
 	pop3_reply_ok(out, "message follows");
-	m = &s->w->t->messages[s->open[n - 1]];
+	m = form_of(s, n);
 	if (ev->type == POP3_EV_TOP)
 		pop3_stuff_init_top(&st, ev->lines);
 	else
 		pop3_stuff_init(&st);
-	while (more && at < m->len) {
-		more = pop3_stuff(&st, m->data + at, m->len - at, &used, out);
+	while (more && at < m.len) {
+		more = pop3_stuff(&st, m.data + at, m.len - at, &used, out);
 		at += used;
 		octets_add(&s->got, out->data, out->len);
 		out->len = 0;
 	}
 	pop3_stuff_end(&st, out);
+	free(m.data);
 }
 
 static void
