@@ -76,7 +76,9 @@ parse_extra(char *text, struct account *a)
 				return false;
 			a->login_delay = (int64_t)n;
 		} else if ((v = extra_value(w, "expire")) != NULL) {
-			if (!pop3_number((const uint8_t *)v, strlen(v), 3650, &n, NULL))
+			if (strcmp(v, "never") == 0)
+				n = EXPIRE_NEVER;
+			else if (!pop3_number((const uint8_t *)v, strlen(v), 3650, &n, NULL))
 				return false;
 			a->expire = (int64_t)n;
 		} else if (strcmp(w, "nologin") == 0 || strncmp(w, "nologin=", 8) == 0) {

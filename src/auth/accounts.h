@@ -15,6 +15,8 @@
 
 #include "auth/scheme.h"
 
+enum { EXPIRE_NEVER = 1000000 };
+
 struct account {
 	const char *user;
 	struct scheme password;

@@ -93,7 +93,9 @@ hand_over(struct maildrop_peer *m, struct conversation *c, const char *path)
 		.lang = c->lang,
 		.utf8 = c->utf8,
 		.login_delay = delay_of(c),
-		.expire = c->who.expire >= 0 ? (int32_t)c->who.expire : auth.setup.expire,
+		.expire = c->who.expire < 0		  ? auth.setup.expire
+			  : c->who.expire == EXPIRE_NEVER ? -1
+							  : (int32_t)c->who.expire,
 		.early = { c->early, c->early_len } };
 	(void)snprintf(h.user, sizeof h.user, "%s", c->user);
 	(void)snprintf(h.path, sizeof h.path, "%s", path);
