@@ -28,6 +28,8 @@ line_head(const struct line *l, const struct pop3_in *in, uint8_t *out, size_t n
 {
 	size_t held = l->given ? 0 : l->len, more;
 
+	if (l->lost != 0)
+		return 0;
 	if (held > n)
 		held = n;
 	more = in->len < n - held ? in->len : n - held;

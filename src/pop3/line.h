@@ -32,7 +32,8 @@ struct line {
 enum line_result line_take(
     struct line *l, struct pop3_in *in, size_t max, size_t auth_max, struct pop3_slice *ret);
 
-/* The first octets of the line that line_take() would work on, at most n; returns how many. */
+/* The first octets of the line that line_take() would work on, at most n; returns how many: none if
+ * they are dropped already. */
 size_t line_head(const struct line *l, const struct pop3_in *in, uint8_t *out, size_t n);
 
 /* Memory of at least len octets that lives as long as the line just taken; it is that line's own,

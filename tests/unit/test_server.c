@@ -519,6 +519,10 @@ strangers_get_no_word(void **state)
 	check(POP3_AUTHORIZATION, S("\x16\x03\x01\x02\x00\x01\r\nQUIT\r\n"), "(ABUSE)\n");
 	memset(in + n, 'x', 500); /* longer than any line may be, and no end of it */
 	check(POP3_AUTHORIZATION, in, n + 500, "(ABUSE)\n");
+	/* nor is it the first thing where the front of a long line is gone */
+	memset(in, 'x', 300);
+	n = 300 + (size_t)snprintf(in + 300, 100, "\x16GET / HTTP/1.1\r\nQUIT\r\n");
+	check(POP3_AUTHORIZATION, in, n, "-ERR line too long\r\n+OK bye\r\n(QUIT)\n");
 	/* where it is not the first thing, it is as bad as anything else */
 	check(POP3_AUTHORIZATION,
 	    S("NOOP\r\nGET / HTTP/1.0\r\nUS\x16"
@@ -840,6 +844,53 @@ commands_do_not_allocate(void **state)
 	pop3_server_destroy(&s);
 }
 
+/* Sense and nonsense in any order, always the same for the same seed: no cut changes a thing. */
+static void
+nonsense_at_any_cut(void **state)
+{
+	static const struct {
+		const char *p;
+		size_t len;
+	} parts[] = { { S("USER joe") }, { S("PASS  x ") }, { S("AUTH PLAIN") },
+		{ S("AUTH PLAIN =") }, { S("auth LOGIN") }, { S("AGpvZQBw") }, { S("YWdhaW4=") },
+		{ S("*") }, { S("CAPA") }, { S("LANG de") }, { S("UTF8") }, { S("APOP mrose ") },
+		{ S("c4c9334bac560ecc979e58001b3e22fb") }, { S("RETR 1") }, { S("RETR 404") },
+		{ S("TOP 1 9") }, { S("DELE 0") }, { S("NOOP") }, { S("LAST") }, { S("GET / ") },
+		{ S("\x16") }, { S("\0") }, { S("\r") }, { S("\r\n") }, { S("\r\n") },
+		{ S("\r\n") }, { S("\r\n") }, { S("\n") }, { S("\n") }, { S(" ") }, { S("\t") },
+		{ S("\xc3\xa9") }, { S("\xff") }, { S("STLS") }, { S("QUIT") },
+		{ S("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx") } };
+	uint32_t seed = 1;
+
+	(void)state;
+	for (unsigned round = 0; round < 3000; round++) {
+		enum pop3_state in_state = round % 2 == 0 ? POP3_AUTHORIZATION : POP3_TRANSACTION;
+		char in[4000], *whole;
+		size_t len = 0;
+
+		for (unsigned i = 0; i < 30; i++) {
+			size_t k;
+
+			seed = seed * 1664525 + 1013904223;
+			k = (seed >> 16) % LEN(parts);
+			memcpy(in + len, parts[k].p, parts[k].len);
+			len += parts[k].len;
+		}
+		whole = play(in_state, in, len, len, len, 2 * POP3_OUT_MIN);
+		for (size_t step = 1; step <= 40; step += 3) {
+			char *got = play(in_state, in, len, step * 7, step, POP3_OUT_MIN + step);
+
+			if (strcmp(got, whole) != 0)
+				fail_msg("round %u, in steps of %zu:\n%s\nnot\n%s", round, step,
+				    got, whole);
+			free(got);
+		}
+		free(whole);
+	}
+}
+
 /* Room for a reply is asked for before a command is taken. */
 static void
 no_room_no_command(void **state)
@@ -884,6 +935,7 @@ main(void)
 		cmocka_unit_test(too_many_mechanisms),
 		cmocka_unit_test(memory_runs_out),
 		cmocka_unit_test(commands_do_not_allocate),
+		cmocka_unit_test(nonsense_at_any_cut),
 		cmocka_unit_test(no_room_no_command),
 	};
 
