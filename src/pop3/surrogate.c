@@ -378,11 +378,9 @@ feed(struct pop3_surrogate *s, const uint8_t *in, size_t len)
 			s->head_len += run;
 			s->at = TEXT;
 			p += run;
-			if (s->head_len < HEAD_MAX && p == end)
-				break;
-			candidate_decide(s);
 			if (p == end)
 				break;
+			candidate_decide(s);
 		}
 		if (s->delimiter) {
 			run = lines_end(p, (size_t)(end - p), end, &next_cr);

@@ -3,6 +3,7 @@
 
 #define E_ACUTE "\xc3\xa9"
 #define U_UMLAUT "\xc3\xbc"
+#define EUROS "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"
 
 /* The dummy address's wording is free, its domain is not.
  * Holds: P6856-03 P6856-04 P6856-18 P6858-01 */
@@ -103,6 +104,8 @@ malformed_addresses(void **state)
 	    "To: =?utf-8?q?=3Ca=40x=3E=3C?= " NOBODY ",\n =?utf-8?q?=C3=A9?= <b@x>\n\n");
 	check("To: a@x>, " E_ACUTE " <b@x>\n\n",
 	    "To: =?utf-8?q?a=40x=3E?= " NOBODY ",\n =?utf-8?q?=C3=A9?= <b@x>\n\n");
+	check("To: " E_ACUTE " <b@x>, a@[x\n\n",
+	    "To: =?utf-8?q?=C3=A9?= <b@x>, =?utf-8?q?a=40=5Bx?=\n " NOBODY "\n\n");
 	check("To: ,," E_ACUTE ",,\n\n", "To:,, =?utf-8?q?=C3=A9?= " NOBODY ",,\n\n");
 	check("To: \xff\xfe <a@x>\n\n", "To: =?unknown-8bit?q?=FF=FE?= <a@x>\n\n");
 }
@@ -149,6 +152,10 @@ parameters_and_other_fields_dropped(void **state)
 	/* of a value in pieces, none is left without the others */
 	check("Content-Disposition: inline; f*0=a; g*0=b; F*1=\"" E_ACUTE "\"; f=c; f*2*=d\n\n",
 	    "Content-Disposition: inline; g*0=b; f=c\n\n");
+	/* nor if there are more of them than are remembered */
+	check("Content-Type: a/b; c*1=" E_ACUTE "; d*1=" E_ACUTE "; e*1=" E_ACUTE "; f*1=" E_ACUTE
+	      "; g*1=" E_ACUTE "; g*0=h; i=j\n\n",
+	    "Content-Type: a/b; i=j\n\n");
 	check("Content-Type: text/plain; a=\"" E_ACUTE "; b=c\n\n", "Content-Type: text/plain\n\n");
 	check("Content-Type: t" E_ACUTE "xt/plain; a=b\nY: z\n\n", "Y: z\n\n");
 	check("no field " E_ACUTE "\nA: b\nn" E_ACUTE ": x\n: " E_ACUTE "\na b: " E_ACUTE "\n\n",
@@ -251,8 +258,7 @@ subjects_read_the_same(void **state)
 	static const char *const words[] = { "a", "Subject", E_ACUTE, "K\xc3\xb6ln",
 		"\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x93\xa8", "(x)", "=?utf-8?q?z?=",
 		"averyveryveryveryveryveryveryveryveryveryveryveryverylongwordindeedaveryverylong1",
-		"\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82"
-		"\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac" };
+		(EUROS EUROS EUROS) };
 	unsigned seed = 2047;
 
 	(void)state;
@@ -296,7 +302,7 @@ no_character_is_cut(void **state)
 		size_t n;
 		char *out;
 
-		append(in, sizeof in, "abcdefghijklmnopqrstuvwxyz" + 26 - shift);
+		append(in, sizeof in, &"abcdefghijkl"[12 - shift]);
 		for (int i = 0; i < 60; i++)
 			append(in, sizeof in, shift % 2 ? "\xf0\x9f\x93\xa8" : "ab\xe2\x82\xac");
 		append(in, sizeof in, "\n\n");
@@ -332,8 +338,39 @@ ascii_headers_pass_as_they_are(void **state)
 	check("A: b\r\rx", "A: b\r\rx");
 	check("A: b\r\n c\r\n\r\n" E_ACUTE "\r\n.\r\n", "A: b\r\n c\r\n\r\n" E_ACUTE "\r\n.\r\n");
 	check("From: \"unbalanced (<,;:\n\t\n \n\nx", "From: \"unbalanced (<,;:\n\t\n \n\nx");
+	check(" a\n\tb\nC: d\n e\n\n", " a\n\tb\nC: d\n e\n\n");
 	check("\n" E_ACUTE, "\n" E_ACUTE);
 	check("", "");
+}
+
+/* However long the words, the white space and what stands behind them.
+ * Holds: M5322-01 */
+static void
+lines_of_any_length(void **state)
+{
+	(void)state;
+	for (int pad = 0; pad < 160; pad++) {
+		static const struct {
+			const char *before, *pad, *after;
+		} forms[] = { { "To: g: ", "x", E_ACUTE " <a@x>;,b@x\n\n" },
+			{ "Subject: a", " ", E_ACUTE "\n\n" },
+			{ "Subject: " E_ACUTE, " ", "b\n\n" },
+			{ "To: \"", "x", "\" <" E_ACUTE ">;;;,,,\n\n" } };
+
+		for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+			char in[512] = "", *out;
+			bool changed;
+			size_t n;
+
+			append(in, sizeof in, forms[i].before);
+			for (int k = 0; k < pad; k++)
+				append(in, sizeof in, forms[i].pad);
+			append(in, sizeof in, forms[i].after);
+			out = transform(in, strlen(in), 512, 1, 512, &n, &changed);
+			check_header_lines(out, n);
+			free(out);
+		}
+	}
 }
 
 /* Every address in angle brackets (of no quoted-string or comment) was there before, but for
@@ -509,6 +546,7 @@ main(void)
 		cmocka_unit_test(subjects_read_the_same),
 		cmocka_unit_test(no_character_is_cut),
 		cmocka_unit_test(ascii_headers_pass_as_they_are),
+		cmocka_unit_test(lines_of_any_length),
 		cmocka_unit_test(hostile_fields),
 		cmocka_unit_test(floods_stay_bounded),
 		cmocka_unit_test(output_in_proportion),

@@ -25,6 +25,10 @@ headers_of_parts(void **state)
 	    MULTIPART "b\r\n\r\n--b\r\n\r\nX: " E_ACUTE "\r\n--b--\r\n");
 	/* a header that a boundary ends, and one that the message ends */
 	check(MULTIPART "b\n" DROPPED "--b\n" DROPPED "\n" DROPPED, MULTIPART "b\n--b\n\n" DROPPED);
+	check(MULTIPART "b\n\n--b\nSubject: " E_ACUTE "\n--b\nA: b\n--b--\n",
+	    MULTIPART "b\n\n--b\nSubject: =?utf-8?q?=C3=A9?=\n--b\nA: b\n--b--\n");
+	/* behind the last part comes an epilogue, whatever is in it */
+	check(MULTIPART "b\n\n--b--\n--b\n" DROPPED, MULTIPART "b\n\n--b--\n--b\n" DROPPED);
 	check(MULTIPART "b\n\n--b\nA: b\n" DROPPED "--b\n" DROPPED "--b",
 	    MULTIPART "b\n\n--b\nA: b\n--b\n--b");
 	check(MULTIPART "b\n\n--b\n" DROPPED "--c\nD: e\n\n" DROPPED,
@@ -93,6 +97,7 @@ boundaries_found(void **state)
 		{ "boundary*0=b; boundary*1=\"c\"", "--bc" },
 		{ "boundary*=us-ascii'en'%62%2C%zz", "--b,%zz" },
 		{ "boundary*0*=''b%20; boundary*1=c", "--b c" },
+		{ "boundary*0*=''b; boundary*1*=%63'd", "--bc'd" },
 		{ "boundary=--", "----" },
 		{ "boundary=-", "---" },
 	};
@@ -128,6 +133,8 @@ boundaries_that_are_none(void **state)
 	check(MULTIPART "b\n\n --b\nX-b\n-b\n-\n--\n--B\n--ab\n" DROPPED,
 	    MULTIPART "b\n\n --b\nX-b\n-b\n-\n--\n--B\n--ab\n" DROPPED);
 	check(MULTIPART "bbb\n\n--bb\n" DROPPED "--bb", MULTIPART "bbb\n\n--bb\n" DROPPED "--bb");
+	check("Content-Type: multipart/a; boundary*0*=''b; boundary*1*=%63'd\n\n--b\n" DROPPED,
+	    "Content-Type: multipart/a; boundary*0*=''b; boundary*1*=%63'd\n\n--b\n" DROPPED);
 	check("A: b\n\n--b\n" DROPPED, "A: b\n\n--b\n" DROPPED);
 	check(MULTIPART "\"\"\n\n--\n" DROPPED, MULTIPART "\"\"\n\n--\n" DROPPED);
 }
