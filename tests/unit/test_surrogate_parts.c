@@ -349,7 +349,7 @@ random_messages(void **state)
 	(void)state;
 	assert_non_null(m);
 	m->seed = 6856;
-	for (int round = 0; round < 1500; round++) {
+	for (int round = 0; round < 600; round++) {
 		size_t len, n;
 		bool changed;
 		char *out;
