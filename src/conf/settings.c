@@ -244,7 +244,7 @@ static void
 prepare(char *text)
 {
 	const char *seen[KEYS_MAX] = { NULL };
-	int seen_at[KEYS_MAX], line = 1, depth = 0;
+	int seen_at[KEYS_MAX], line = 1, quoted_at = 0, depth = 0;
 	char quote = '\0', before = '\n';
 
 	for (char *p = text; *p != '\0'; before = *p, p++) {
@@ -259,6 +259,7 @@ prepare(char *text)
 		}
 		if (*p == '"' || *p == '\'') {
 			quote = *p;
+			quoted_at = line;
 		} else if (strchr(" \t\n={},", before) != NULL &&
 			   (*p == '#' || (p[0] == '/' && p[1] == '/'))) {
 			for (; p[1] != '\0' && p[1] != '\n'; p++)
@@ -283,6 +284,8 @@ prepare(char *text)
 			}
 		}
 	}
+	if (quote != '\0') /* libConfuse would take the end of the file for the end of it */
+		note(quoted_at, false, "syntax: a quotation is never closed (key = \"value\")");
 }
 
 /* Makes blanks of a line (from 1) of the text, so that the rest can be read. */
