@@ -12,7 +12,7 @@
 static uint8_t packet[CHANNEL_MAX];
 
 static void
-failed(struct client *c, enum la_failure why)
+say_failed(struct client *c, struct pop3_out *out, enum la_failure why)
 {
 	static const struct {
 		enum pop3_code code;
@@ -25,14 +25,21 @@ failed(struct client *c, enum la_failure why)
 		[LA_FAIL_TEMP] = { POP3_CODE_SYS_TEMP, POP3_TEXT_TRY_LATER },
 		[LA_FAIL_PERM] = { POP3_CODE_SYS_PERM, POP3_TEXT_ASK_ADMIN },
 	};
-	uint8_t mem[POP3_REPLY_MAX];
-	struct pop3_out out = { mem, 0, sizeof mem };
-
 	source_remove(login.epoll, &c->pair);
 	c->phase = PHASE_COMMANDS;
 	timing_set(c, TIMING_LOGIN);
-	pop3_server_login_failed(c->pop, &out, says[why].code, says[why].text);
+	pop3_server_login_failed(c->pop, out, says[why].code, says[why].text);
 	c->failures++;
+}
+
+/* auth has said no. */
+static void
+failed(struct client *c, enum la_failure why)
+{
+	uint8_t mem[POP3_REPLY_MAX];
+	struct pop3_out out = { mem, 0, sizeof mem };
+
+	say_failed(c, &out, why);
 	if (!buf_append(&c->out, out.data, out.len)) {
 		client_end(c);
 		return;
@@ -71,8 +78,9 @@ slice(const struct pop3_slice *s)
 	return (struct ipc_bytes){ s->data, s->len };
 }
 
-void
-check_start(struct client *c, const struct pop3_event *ev, const struct pop3_in *early)
+bool
+check_start(struct client *c, const struct pop3_event *ev, const struct pop3_in *early,
+    struct pop3_out *out)
 {
 	uint8_t exporter[32], unique[LA_BINDING_MAX];
 	struct la_start m = {
@@ -113,8 +121,8 @@ check_start(struct client *c, const struct pop3_event *ev, const struct pop3_in 
 		    -1) {
 			log_error(
 			    "client from %s: socketpair: %s", c->address.text, strerror(errno));
-			failed(c, LA_FAIL_TEMP);
-			return;
+			say_failed(c, out, LA_FAIL_TEMP);
+			return false;
 		}
 	}
 	c->id = m.id;
@@ -124,15 +132,18 @@ check_start(struct client *c, const struct pop3_event *ev, const struct pop3_in 
 	fd_close(&pair[1]);
 	c->pair.fd = pair[0];
 	if (!sent) {
+		c->id = 0;
 		fd_close(&c->pair.fd);
-		failed(c, LA_FAIL_TEMP);
-		return;
+		say_failed(c, out, LA_FAIL_TEMP);
+		return false;
 	}
 	HASH_ADD(hh, login.checking, id, sizeof c->id, c);
+	return true;
 }
 
-void
-check_step(struct client *c, const struct pop3_event *ev, const struct pop3_in *early)
+bool
+check_step(struct client *c, const struct pop3_event *ev, const struct pop3_in *early,
+    struct pop3_out *out)
 {
 	struct la_step m = {
 		.id = c->id, .data = slice(&ev->data), .early = { early->data, early->len }
@@ -141,10 +152,11 @@ check_step(struct client *c, const struct pop3_event *ev, const struct pop3_in *
 
 	ipc_writer_init(&w, packet, sizeof packet);
 	la_step_encode(&w, &m);
-	if (!send_packet(c, &w, -1)) {
-		check_forget(c);
-		failed(c, LA_FAIL_TEMP);
-	}
+	if (send_packet(c, &w, -1))
+		return true;
+	check_forget(c);
+	say_failed(c, out, LA_FAIL_TEMP);
+	return false;
 }
 
 static void

@@ -322,13 +322,11 @@ handle(struct client *c, const struct pop3_event *ev, struct pop3_in *in, struct
 	}
 	out->len = 0;
 	c->phase = PHASE_CHECKING;
-	timing_set(c, TIMING_NONE);
+	timing_set(c, TIMING_LOGIN);
 	source_want(login.epoll, &c->source, 0); /* only the end of the connection is told now */
 	if (ev->type == POP3_EV_AUTH_RESPONSE)
-		check_step(c, ev, in);
-	else
-		check_start(c, ev, in);
-	return false;
+		return !check_step(c, ev, in, out);
+	return !check_start(c, ev, in, out);
 }
 
 void
@@ -398,6 +396,9 @@ client_ready(struct source *s, uint32_t events)
 		break; /* nothing was asked for */
 	case PHASE_RELAY:
 		relay_work(c);
+		/* both ways are closed: what came before is with maildrop now, or will never be */
+		if ((events & EPOLLHUP) != 0 && c->source.fd != -1 && c->to_pair.len == 0)
+			client_end(c);
 		break;
 	case PHASE_CLOSING:
 		if (client_flush(c))

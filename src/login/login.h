@@ -108,8 +108,11 @@ bool client_flush(struct client *c);
 struct client *client_of_pair(struct source *s);
 
 /* check.c: the conversation with auth. */
-void check_start(struct client *c, const struct pop3_event *ev, const struct pop3_in *early);
-void check_step(struct client *c, const struct pop3_event *ev, const struct pop3_in *early);
+/* False: auth could not be asked, and the client's answer to that is in out. */
+bool check_start(struct client *c, const struct pop3_event *ev, const struct pop3_in *early,
+    struct pop3_out *out);
+bool check_step(struct client *c, const struct pop3_event *ev, const struct pop3_in *early,
+    struct pop3_out *out);
 void check_forget(struct client *c); /* cancels what is under way */
 void auth_ready(struct source *s, uint32_t events);
 void auth_gone(void);

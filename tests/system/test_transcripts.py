@@ -38,7 +38,7 @@ class Transcript:
         self.headings, self.steps, self.messages = {}, [], [b""]
         for line in path.read_text().splitlines():
             if line.startswith("#"):
-                m = re.match(r"# ([a-z-]+): (.*)", line)
+                m = re.match(r"# ([a-z0-9-]+): (.*)", line)
                 if m and not self.steps:
                     self.headings[m.group(1)] = m.group(2).strip()
             elif line == "== message":
