@@ -1,9 +1,7 @@
 """Processes that die, mail that cannot be read, settings that change: what goes on, and what is lost."""
 import os
 import pathlib
-import shutil
 import signal
-import subprocess
 
 import pytest
 
@@ -191,24 +189,3 @@ def test_a_certificate_that_cannot_be_used(server):
     with pytest.raises(AssertionError, match="certificate-key"):
         server.start()
     assert server.process.wait(timeout=60) == 78
-
-
-# Holds: M5321-02
-def test_dovecot_imap_beside_us(server):
-    """Dovecot's POP3 server on the same folder sees what we see."""
-    if shutil.which("dovecot") is None or not os.path.exists("/usr/lib/dovecot/pop3"):
-        pytest.skip("Dovecot is not installed")
-    server.two_messages()
-    folder = server.maildir()
-    env = {**os.environ, "USER": "joe", "HOME": str(server.folder), "MAIL": f"maildir:{folder}"}
-    r = subprocess.run(["doveadm", "-c", "/dev/null", "-o", f"mail_location=maildir:{folder}", "help"],
-                       capture_output=True, env=env)
-    if r.returncode not in (0, 64):
-        pytest.skip("doveadm cannot run here")
-    server.start()
-    # its list of uids in place, with sizes that we then take from it
-    (folder / "dovecot-uidlist").write_text("3 V1795501474 N5 G19f78016a22d056bde3c000083ecc375\n"
-                                            "1 W70 :1700000001.M1P1.h\n2 W14 :1700000002.M1P1.h\n")
-    server.own(folder / "dovecot-uidlist")
-    assert server.login().multi("LIST")[1] == [b"1 70\r\n", b"2 14\r\n"]
-    assert (folder / "dovecot-uidlist").read_text().startswith("3 V1795501474")
