@@ -136,7 +136,8 @@ settle(struct pop3_client *c, struct pop3_client_event *ev, const struct pop3_in
 		c->starting_tls = ev->ok;
 		return NULL;
 	case POP3_CMD_AUTH:
-		explicit_bzero(c->held.data, c->held.len);
+		if (c->held.data != NULL)
+			explicit_bzero(c->held.data, c->held.len);
 		growing_free(&c->held);
 		if (ev->ok && (c->cancelled || c->holds_initial))
 			return "the server accepted a login that did not take place";
