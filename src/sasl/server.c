@@ -147,13 +147,38 @@ sasl_exchange_user(const struct sasl_exchange *x)
 	return gsasl_property_fast(x->session, GSASL_AUTHID);
 }
 
-/* What libgsasl leaves to us: a client that says "y" could bind and believes that we cannot, while
- * we announce that we can: somebody stands between (P5802-08). */
+/* "," and "=" arrive as "=2C" and "=3D" in a=authzid and n=name; no other "=" may (P5802-03). */
 static bool
-downgraded(const struct sasl_exchange *x, const uint8_t *in, size_t len)
+names_are_written_right(const uint8_t *in, size_t len)
 {
-	return x->first && x->plus_offered && strncmp(x->mechanism, "SCRAM-", 6) == 0 && len > 0 &&
-	       in[0] == 'y';
+	size_t field = 0, start = 0;
+
+	for (size_t i = 0; i < len && field < 3; i++) {
+		if (in[i] == ',') {
+			field++;
+			start = i + 1;
+		} else if (in[i] == '=' && field > 0 && i != start + 1 &&
+			   (len - i < 3 || (memcmp(in + i, "=2C", 3) != 0 &&
+					       memcmp(in + i, "=3D", 3) != 0))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * What libgsasl leaves to us of the first word of SCRAM's clients.  Besides names: "p" is for
+ * -PLUS alone; and one that says "y" could bind and believes that we cannot, while we announce
+ * that we can: somebody stands between (P5802-08).
+ */
+static bool
+is_fine_first(const struct sasl_exchange *x, const uint8_t *in, size_t len)
+{
+	if (!x->first || len == 0 || strncmp(x->mechanism, "SCRAM-", 6) != 0)
+		return true;
+	if ((in[0] == 'p') != (strstr(x->mechanism, "-PLUS") != NULL))
+		return false;
+	return !(x->plus_offered && in[0] == 'y') && names_are_written_right(in, len);
 }
 
 enum sasl_result
@@ -170,7 +195,7 @@ sasl_exchange_step(struct sasl_exchange *x, const uint8_t *in, size_t len, const
 	*ret_len = 0;
 	if (x->succeeded) /* our last word was answered, by nothing */
 		return len == 0 ? SASL_SUCCESS : SASL_FAILED;
-	if (downgraded(x, in, len))
+	if (!is_fine_first(x, in, len))
 		return SASL_FAILED;
 	if (len > 0)
 		x->first = false;
@@ -206,6 +231,8 @@ sasl_prepare(const uint8_t *in, size_t len, char *out, size_t room)
 		out[len] = '\0';
 		return true;
 	}
+	if (!pop3_utf8_valid(in, len)) /* P6856-10; the library below need not see it */
+		return false;
 	text = strndup((const char *)in, len);
 	if (text != NULL &&
 	    gsasl_saslprep(text, GSASL_ALLOW_UNASSIGNED, &prepared, NULL) == GSASL_OK &&
