@@ -50,9 +50,11 @@ value(char letter, const char *user, const char *home, size_t *ret_len)
 	case 'h':
 		*ret_len = strlen(home);
 		return home[0] == '/' ? home : NULL;
-	default: /* %% */
+	case '%':
 		*ret_len = 1;
 		return "%";
+	default:
+		return NULL;
 	}
 	*ret_len = len;
 	return is_component(text, len) ? text : NULL;
@@ -61,7 +63,17 @@ value(char letter, const char *user, const char *home, size_t *ret_len)
 static bool
 is_inside(const char *path, const char *root, size_t len)
 {
-	return strncmp(path, root, len) == 0 && (len == 1 || path[len] == '/');
+	return strncmp(path, root, len) == 0 && (len == 1 || path[len] == '/' || path[len] == '\0');
+}
+
+/* A home or a template may not lead out again, either. */
+static bool
+goes_up(const char *path)
+{
+	for (const char *p = path; (p = strstr(p, "..")) != NULL; p += 2)
+		if ((p == path || p[-1] == '/') && (p[2] == '/' || p[2] == '\0'))
+			return true;
+	return false;
 }
 
 /* Length of the folders before the first %, without the final slash; 0: there are none but "/". */
@@ -89,11 +101,12 @@ place_find(const char *pattern, const char *mail_root, const char *user, const c
 		const char *text = p;
 
 		len = 1;
-		if (*p == '%' && p[1] != '\0') {
-			text = value(*++p, user, home, &len);
+		if (*p == '%') {
+			text = value(p[1], user, home, &len);
 			if (text == NULL)
 				return fault_set(f, FAULT_PERM,
-				    "maildrop \"%s\": nothing can stand for %%%c", pattern, *p);
+				    "maildrop \"%s\": nothing can stand for %.2s", pattern, p);
+			p++;
 		}
 		if (!put(whole, sizeof whole, &n, text, len))
 			return fault_set(
@@ -110,7 +123,8 @@ place_find(const char *pattern, const char *mail_root, const char *user, const c
 	}
 	while (len > 1 && root[len - 1] == '/')
 		len--;
-	if (len == 0 || root[0] != '/' || len >= sizeof ret->root || !is_inside(whole, root, len))
+	if (len == 0 || root[0] != '/' || len >= sizeof ret->root || !is_inside(whole, root, len) ||
+	    goes_up(whole))
 		return fault_set(f, FAULT_PERM,
 		    "maildrop \"%s\" is not below the mail root \"%.*s\"", whole, (int)len, root);
 	(void)snprintf(ret->root, sizeof ret->root, "%.*s", (int)len, root);
