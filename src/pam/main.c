@@ -40,7 +40,7 @@ static struct check {
 static struct pam_setup setup;
 static int auth = -1;
 
-static void
+static bool
 answer(const struct pc_result *m)
 {
 	uint8_t mem[PACKET_MAX];
@@ -48,8 +48,10 @@ answer(const struct pc_result *m)
 
 	ipc_writer_init(&w, mem, sizeof mem);
 	pc_result_encode(&w, m);
-	if (w.failed || channel_send(auth, w.data, w.len, NULL, 0) == -1)
-		log_error("restante-auth takes nothing: %s", strerror(errno));
+	if (!w.failed && channel_send(auth, w.data, w.len, NULL, 0) == 0)
+		return true;
+	log_error("restante-auth takes nothing: %s", strerror(errno));
+	return false;
 }
 
 /* Answers the question for the password, and no other. */
@@ -115,8 +117,17 @@ ask_pam(const struct pc_check *c, char *secret, struct pc_result *ret)
 	}
 }
 
+/* Root has no mail here, and his password is not to be guessed by way of us. */
+static bool
+is_root(const char *user)
+{
+	const struct passwd *pw = getpwnam(user);
+
+	return pw != NULL && (pw->pw_uid == 0 || pw->pw_gid == 0);
+}
+
 static _Noreturn void
-check_in_child(const struct pc_check *c)
+check_in_child(const struct pc_check *c, pid_t parent)
 {
 	struct pc_result m = { .id = c->id };
 	char secret[1040];
@@ -126,12 +137,17 @@ check_in_child(const struct pc_check *c)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGCHLD, SIG_DFL);
+	/* a module that hangs does not outlive us, nor keep the supervisor's channel open */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	(void)close(CHILD_CHANNEL);
 	if (len > 0)
 		memcpy(secret, c->secret.data, len);
 	secret[len] = '\0';
-	m.verdict = memchr(secret, '\0', len) != NULL ? PC_DENIED : ask_pam(c, secret, &m);
-	answer(&m);
-	_exit(0);
+	m.verdict = memchr(secret, '\0', len) != NULL || is_root(c->user) ? PC_DENIED
+									  : ask_pam(c, secret, &m);
+	_exit(answer(&m) ? 0 : 1); /* 1: whoever reaps this says that it failed */
 }
 
 static bool
@@ -141,6 +157,7 @@ take_check(void)
 	int fds[CHANNEL_FDS];
 	ssize_t n = channel_recv(auth, packet, sizeof packet, fds);
 	struct check *slot = NULL;
+	pid_t self = getpid();
 	struct ipc_reader r;
 	struct pc_check c;
 
@@ -159,14 +176,14 @@ take_check(void)
 		if (checks[i].pid == 0)
 			slot = &checks[i];
 	if (slot != NULL && (slot->pid = fork()) == 0)
-		check_in_child(&c);
+		check_in_child(&c, self);
 	explicit_bzero(packet, sizeof packet);
 	if (slot == NULL || slot->pid == -1) {
 		log_error("no further PAM check: %s",
 		    slot == NULL ? "too many at once" : strerror(errno));
 		if (slot != NULL)
 			slot->pid = 0;
-		answer(&(struct pc_result){ .id = c.id, .verdict = PC_TEMP });
+		(void)answer(&(struct pc_result){ .id = c.id, .verdict = PC_TEMP });
 		return true;
 	}
 	slot->id = c.id;
@@ -189,7 +206,7 @@ reap(void)
 				log_error("a PAM check ended by %s %d",
 				    WIFSIGNALED(status) ? "signal" : "status",
 				    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-				answer(
+				(void)answer(
 				    &(struct pc_result){ .id = checks[i].id, .verdict = PC_TEMP });
 			}
 		}
