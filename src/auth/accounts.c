@@ -24,6 +24,9 @@ struct accounts {
 	size_t len;
 	struct entry *table;
 	struct scheme decoy;
+	uint64_t decoy_cost;
+	struct scram_habit habits[2]; /* SHA-1, SHA-256; iterations 0: nobody has keys */
+	bool plain;
 };
 
 /* uthash's table is keyed by names that the administrator has chosen, not the client. */
@@ -42,7 +45,7 @@ number(const char *text, uint32_t *ret)
 }
 
 /* "key=value", as userdb_key or key. */
-static const char *
+static char *
 extra_value(char *word, const char *key)
 {
 	if (strncmp(word, "userdb_", 7) == 0)
@@ -52,13 +55,27 @@ extra_value(char *word, const char *key)
 		   : NULL;
 }
 
+/* "maildir:~/Maildir:INDEX=MEMORY" is "%h/Maildir" here. */
+static char *
+mail_template(char *v)
+{
+	if (strncmp(v, "maildir:", 8) == 0)
+		v += 8;
+	v[strcspn(v, ":")] = '\0';
+	if (v[0] == '~' && v[1] == '/') { /* one octet more; the "=" or ":" before it is ours */
+		v[0] = 'h';
+		*--v = '%';
+	}
+	return v;
+}
+
 static bool
 parse_extra(char *text, struct account *a)
 {
 	char *save = NULL;
 
 	for (char *w = strtok_r(text, " \t", &save); w != NULL; w = strtok_r(NULL, " \t", &save)) {
-		const char *v;
+		char *v;
 		uint64_t n;
 
 		if ((v = extra_value(w, "uid")) != NULL) {
@@ -70,7 +87,7 @@ parse_extra(char *text, struct account *a)
 		} else if ((v = extra_value(w, "home")) != NULL) {
 			a->home = v;
 		} else if ((v = extra_value(w, "mail")) != NULL) {
-			a->mail = strncmp(v, "maildir:", 8) == 0 ? v + 8 : v;
+			a->mail = mail_template(v);
 		} else if ((v = extra_value(w, "login_delay")) != NULL) {
 			if (!pop3_number((const uint8_t *)v, strlen(v), 86400, &n, NULL))
 				return false;
@@ -86,6 +103,28 @@ parse_extra(char *text, struct account *a)
 		}
 	}
 	return true;
+}
+
+/* What an account adds to what is told of those who are not there. */
+static void
+learn(struct accounts *t, const struct scheme *s)
+{
+	uint64_t cost = scheme_cost(s);
+	struct scram_keys k;
+	uint8_t salt[96];
+
+	if (cost > t->decoy_cost) {
+		t->decoy = *s;
+		t->decoy_cost = cost;
+	}
+	t->plain |= s->kind == SCHEME_PLAIN;
+	for (int i = 0; i < 2; i++) {
+		struct scram_habit *h = &t->habits[i];
+
+		if (h->iterations == 0 && scheme_scram_stored(s, i == 1, &k) &&
+		    pop3_base64_decode((const uint8_t *)k.salt, strlen(k.salt), salt, &h->salt))
+			h->iterations = k.iterations;
+	}
 }
 
 /* One line, which is cut into pieces.  NULL, or what is wrong with it. */
@@ -131,8 +170,7 @@ parse_line(struct accounts *t, char *line, const char *fallback)
 		return "a number is none (uid, gid, login_delay, expire)";
 	}
 	HASH_ADD_KEYPTR(hh, t->table, e->account.user, strlen(e->account.user), e);
-	if (e->account.password.kind > t->decoy.kind)
-		t->decoy = e->account.password;
+	learn(t, &e->account.password);
 	return e->account.password.kind == SCHEME_BROKEN ? "the password's scheme is not known"
 							 : NULL;
 }
@@ -155,14 +193,16 @@ accounts_read(int fd, const char *path, const char *fallback)
 	for (char *p = t->text, *end = t->text + t->len; p < end;) {
 		char *lf = memchr(p, '\n', (size_t)(end - p));
 		const char *wrong = NULL;
+		size_t len;
 
 		line++;
 		if (lf == NULL)
 			lf = end;
 		*lf = '\0';
-		if (lf > p && lf[-1] == '\r')
-			lf[-1] = '\0';
-		if (memchr(p, '\0', (size_t)(lf - p)) != NULL && strlen(p) + 1 < (size_t)(lf - p))
+		len = (size_t)(lf - p);
+		if (len > 0 && p[len - 1] == '\r')
+			p[--len] = '\0';
+		if (strlen(p) != len)
 			wrong = "a NUL octet";
 		else if (*p != '\0' && *p != '#' && *p != ':')
 			wrong = parse_line(t, p, fallback);
@@ -209,6 +249,21 @@ accounts_find(const struct accounts *a, const uint8_t *user, size_t len)
 	return e == NULL ? NULL : &e->account;
 }
 
+void
+accounts_scram_habit(const struct accounts *a, bool sha256, struct scram_habit *ret)
+{
+	*ret = (struct scram_habit){ .iterations = 4096, .salt = 16 };
+	if (a == NULL)
+		return;
+	if (a->habits[sha256].iterations != 0)
+		*ret = a->habits[sha256];
+	else if (a->habits[!sha256].iterations != 0)
+		*ret = a->habits[!sha256];
+	if (ret->salt > 32)
+		ret->salt = 32;
+	ret->plain = a->plain;
+}
+
 size_t
 accounts_count(const struct accounts *a)
 {
@@ -216,7 +271,8 @@ accounts_count(const struct accounts *a)
 }
 
 const struct scheme *
-accounts_decoy(const struct accounts *a)
+accounts_scheme(const struct accounts *a, const struct account *account)
 {
-	return &a->decoy;
+	return account != NULL && scheme_cost(&account->password) > 0 ? &account->password
+								      : &a->decoy;
 }

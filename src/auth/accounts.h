@@ -22,7 +22,8 @@ struct account {
 	struct scheme password;
 	uint32_t uid, gid; /* UINT32_MAX: not said */
 	const char *home; /* "" if not said */
-	const char *mail; /* template of its own ("maildir:" taken off), or NULL */
+	const char
+	    *mail; /* template of its own, or NULL; of "maildir:~/x:OPTION=y" "%h/x" is kept */
 	int64_t login_delay; /* seconds; -1: not said */
 	int64_t expire; /* days; -1: not said */
 	bool nologin;
@@ -40,7 +41,19 @@ void accounts_unref(struct accounts **a);
 const struct account *accounts_find(const struct accounts *a, const uint8_t *user, size_t len);
 size_t accounts_count(const struct accounts *a);
 
-/* A stored password that costs as much to check as any in the file: for users that are not there. */
-const struct scheme *accounts_decoy(const struct accounts *a);
+/*
+ * How SCRAM looks to users of this file: those who are not there, and those without keys, are shown
+ * the same (P5802-15).
+ */
+struct scram_habit {
+	unsigned iterations;
+	size_t salt; /* octets, at most 32 */
+	bool plain; /* some have a password in the clear, so that keys are derived at a login */
+};
+void accounts_scram_habit(const struct accounts *a, bool sha256, struct scram_habit *ret);
+
+/* What a password given for an account is to be checked against: its own, or, for one that is not
+ * there (NULL) or whose own no password can match, one that costs as much as any in the file. */
+const struct scheme *accounts_scheme(const struct accounts *a, const struct account *account);
 
 #endif

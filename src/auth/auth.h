@@ -35,6 +35,7 @@ enum phase { /* of a conversation */
 	PHASE_CLIENT, /* the client's answer is awaited */
 	PHASE_STARTING, /* its maildrop process is being started */
 	PHASE_FAILED, /* the bad news is held back */
+	PHASE_DONE, /* handed over; login is to be told */
 };
 
 struct login_peer { /* a login process */
@@ -63,11 +64,12 @@ struct conversation {
 	size_t exporter_len, unique_len;
 	struct sasl_exchange *exchange;
 	int login_step; /* of LOGIN: 0 name, 1 password */
+	bool stepped; /* the exchange has had the client's first word */
 	bool proved; /* SASL succeeded, its last challenge is out */
 	char user[LA_USER_MAX + 1]; /* as prepared; "" until known */
 	bool known; /* it is the name of somebody: may be logged */
 	enum la_failure failure; /* PHASE_FAILED */
-	uint64_t due; /* PHASE_HELD and PHASE_FAILED: clock_ms() */
+	uint64_t due; /* PHASE_HELD, _FAILED and _DONE: clock_ms() */
 	struct account_copy { /* who it is, once proved */
 		uint32_t uid, gid;
 		char home[1024], mail[1024];
@@ -77,6 +79,7 @@ struct conversation {
 	UT_hash_handle hh; /* in the peer's table */
 	UT_hash_handle by_key; /* in auth.by_key */
 	struct conversation *prev, *next; /* in auth.timed or a maildrop's queue */
+	struct maildrop_peer *waits_for; /* whose queue; NULL: in none */
 };
 
 /* What a worker is given: all it needs is in it, and nothing else is touched. */
@@ -101,16 +104,17 @@ struct job {
 };
 
 struct user_state { /* what is remembered of a user between logins */
-	char name[LA_USER_MAX + 1];
 	uint32_t sessions;
-	uint64_t last_login; /* clock_ms() of the last +OK; 0: none that matters */
+	uint64_t not_before; /* clock_ms() at which LOGIN-DELAY is over */
 	UT_hash_handle hh;
+	char name[];
 };
 
 struct session_entry {
 	uint64_t id;
 	struct user_state *user;
 	struct maildrop_peer *maildrop;
+	uint32_t delay; /* the user's LOGIN-DELAY, seconds */
 	UT_hash_handle hh;
 };
 
@@ -139,6 +143,8 @@ struct auth {
 	struct sasl_server *sasl;
 	struct login_peer *logins;
 	struct conversation *by_key, *timed_first, *timed_last;
+	uint64_t timed_due; /* none of the timed ones is before; UINT64_MAX: there is none */
+	uint32_t conversations_max; /* of all login processes */
 	struct user_state *users;
 	struct session_entry *sessions;
 	struct maildrop_peer *maildrops;
@@ -158,8 +164,8 @@ void conversation_fail(struct conversation *c, enum la_failure why, const char *
 void conversation_proved(struct conversation *c);
 int conversations_expire(void); /* ms until the next, or -1 */
 struct conversation *conversation_find(uint64_t key);
-void conversation_reply(
-    struct conversation *c, enum login_auth_type type, const uint8_t *data, size_t len);
+void conversation_challenge(struct conversation *c, const uint8_t *data, size_t len);
+void conversation_done(struct conversation *c); /* its connection was handed over */
 
 /* check.c: what is asked of a worker or of pam, and what comes back. */
 void check_begin(struct conversation *c);
@@ -178,7 +184,7 @@ void job_destroy(struct job *j);
 void maildrop_handoff(struct conversation *c);
 void maildrop_arrived(uint64_t id, int fd);
 void maildrop_refused(uint64_t id);
-void maildrop_forget(struct conversation *c); /* takes it out of the queue it stands in */
+void maildrop_forget(struct conversation *c); /* takes it out of its queue, if it is in one */
 bool user_may_login(struct conversation *c); /* LOGIN-DELAY, sessions; fails it otherwise */
 
 /* main.c */

@@ -79,7 +79,7 @@ check_password(struct conversation *c, const uint8_t *secret, size_t len)
 		conversation_fail(c, LA_FAIL_TEMP, "there are no accounts to check against");
 		return;
 	}
-	cost = a != NULL ? a->password.kind : accounts_decoy(auth.accounts)->kind;
+	cost = accounts_scheme(auth.accounts, a)->kind;
 	j = make_job(c, JOB_PASSWORD);
 	if (j != NULL) {
 		(void)snprintf(j->user, sizeof j->user, "%s", c->user);
@@ -116,9 +116,12 @@ check_apop(struct conversation *c)
 
 	/* APOP's names and secrets are prepared as SASL's are (P6856-09) */
 	if (!auth.setup.apop || c->given_len <= 16 || c->given_len - 16 >= LA_APOP_MAX ||
-	    !sasl_prepare(c->given, c->user_len, c->user, sizeof c->user) ||
-	    auth.accounts == NULL) {
+	    !sasl_prepare(c->given, c->user_len, c->user, sizeof c->user)) {
 		conversation_fail(c, LA_FAIL_AUTH, wrong);
+		return;
+	}
+	if (auth.accounts == NULL) {
+		conversation_fail(c, LA_FAIL_TEMP, "there are no accounts to check against");
 		return;
 	}
 	c->known = accounts_find(auth.accounts, (const uint8_t *)c->user, strlen(c->user)) != NULL;
@@ -163,7 +166,7 @@ check_login(struct conversation *c, const uint8_t *p, size_t len)
 			conversation_fail(c, LA_FAIL_AUTH, wrong);
 			return;
 		}
-		conversation_reply(c, LA_CONTINUE, (const uint8_t *)"Password:", 9);
+		conversation_challenge(c, (const uint8_t *)"Password:", 9);
 		return;
 	}
 	check_password(c, p, len);
@@ -174,6 +177,7 @@ step_exchange(struct conversation *c, const uint8_t *p, size_t len)
 {
 	struct job *j = make_job(c, JOB_SASL);
 	uint8_t *copy = malloc(len + 1);
+	struct scram_habit habit;
 
 	if (j == NULL || copy == NULL) {
 		job_destroy(j);
@@ -187,7 +191,10 @@ step_exchange(struct conversation *c, const uint8_t *p, size_t len)
 	j->len = len;
 	j->exchange = c->exchange; /* the worker's until it comes back */
 	c->exchange = NULL;
-	add_job(c, j, true);
+	/* only deriving keys takes long, which is done at the first word */
+	accounts_scram_habit(auth.accounts, true, &habit);
+	add_job(c, j, habit.plain && !c->stepped && strncmp(c->mech, "SCRAM-", 6) == 0);
+	c->stepped |= len > 0;
 }
 
 static bool
@@ -195,7 +202,7 @@ listed(const char *list, const char *mech)
 {
 	size_t len = strlen(mech);
 
-	for (const char *p = list; (p = strstr(p, mech)) != NULL; p += len)
+	for (const char *p = list; len > 0 && (p = strstr(p, mech)) != NULL; p += len)
 		if ((p == list || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\0'))
 			return true;
 	return false;
@@ -206,6 +213,12 @@ is_plaintext(const struct conversation *c)
 {
 	return c->kind == LA_PASS || (c->kind == LA_SASL && (strcmp(c->mech, "PLAIN") == 0 ||
 								strcmp(c->mech, "LOGIN") == 0));
+}
+
+static bool
+is_server_first(const struct conversation *c)
+{
+	return strcmp(c->mech, "LOGIN") == 0 || strcmp(c->mech, "CRAM-MD5") == 0;
 }
 
 static void
@@ -224,10 +237,10 @@ begin_exchange(struct conversation *c)
 	c->exchange = sasl_exchange_create(auth.sasl, &o);
 	if (c->exchange == NULL)
 		conversation_fail(c, LA_FAIL_TEMP, "the mechanism could not be started");
-	else if (c->has_data || strcmp(c->mech, "CRAM-MD5") == 0)
+	else if (c->has_data || is_server_first(c))
 		step_exchange(c, c->given + c->user_len, c->given_len);
 	else
-		conversation_reply(c, LA_CONTINUE, NULL, 0);
+		conversation_challenge(c, NULL, 0);
 }
 
 void
@@ -243,19 +256,19 @@ check_begin(struct conversation *c)
 		check_user_password(c, c->given, c->user_len, rest, c->given_len);
 	} else if (c->kind == LA_APOP) {
 		check_apop(c);
-	} else if (!listed(auth.setup.mechanisms, c->mech) || auth.accounts == NULL) {
-		if (strcmp(c->mech, "PLAIN") == 0 && listed(auth.setup.mechanisms, "PLAIN") &&
-		    c->has_data)
-			check_plain(c, rest, c->given_len); /* system users have no account file */
-		else
-			conversation_fail(c, LA_FAIL_AUTH, "no such mechanism");
+	} else if (!listed(auth.setup.mechanisms, c->mech)) {
+		conversation_fail(c, LA_FAIL_AUTH, "no such mechanism");
+	} else if (c->has_data && is_server_first(c)) { /* P5034-13 */
+		conversation_fail(c, LA_FAIL_AUTH, "an initial response where none can be");
 	} else if (strcmp(c->mech, "PLAIN") == 0) {
 		if (c->has_data)
 			check_plain(c, rest, c->given_len);
 		else
-			conversation_reply(c, LA_CONTINUE, NULL, 0);
+			conversation_challenge(c, NULL, 0);
 	} else if (strcmp(c->mech, "LOGIN") == 0) {
-		conversation_reply(c, LA_CONTINUE, (const uint8_t *)"Username:", 9);
+		conversation_challenge(c, (const uint8_t *)"Username:", 9);
+	} else if (auth.accounts == NULL && auth.setup.have_accounts) {
+		conversation_fail(c, LA_FAIL_TEMP, "there are no accounts to check against");
 	} else {
 		begin_exchange(c);
 	}
@@ -306,12 +319,12 @@ finished_sasl(struct conversation *c, struct job *j)
 		memcpy(c->user, name, sizeof c->user);
 	c->known = accounts_find(j->accounts, (const uint8_t *)c->user, strlen(c->user)) != NULL;
 	if (j->result == SASL_CONTINUE) {
-		conversation_reply(c, LA_CONTINUE, j->out, j->out_len);
+		conversation_challenge(c, j->out, j->out_len);
 	} else if (j->result == SASL_FAILED || !identify(c, j->accounts)) {
 		conversation_fail(c, LA_FAIL_AUTH, wrong);
 	} else if (j->out_len > 0) {
 		c->proved = true;
-		conversation_reply(c, LA_CONTINUE, j->out, j->out_len);
+		conversation_challenge(c, j->out, j->out_len);
 	} else {
 		conversation_proved(c);
 	}
@@ -322,7 +335,7 @@ check_finished(struct job *j)
 {
 	struct conversation *c = conversation_find(j->key);
 
-	if (c == NULL) {
+	if (c == NULL || c->phase != PHASE_WORKING) {
 		sasl_exchange_destroy(&j->exchange);
 	} else if (j->kind == JOB_SASL) {
 		finished_sasl(c, j);

@@ -10,7 +10,10 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 
-static uint8_t packet[CHANNEL_MAX];
+static uint8_t packet[CHANNEL_MAX]; /* what came; handlers have slices of it */
+static uint8_t answer[CHANNEL_MAX];
+
+enum { RETRY_MS = 20 };
 
 static void
 untime(struct conversation *c)
@@ -38,6 +41,8 @@ time_at(struct conversation *c, enum phase phase, uint64_t due)
 	else
 		auth.timed_first = c;
 	auth.timed_last = c;
+	if (due < auth.timed_due)
+		auth.timed_due = due;
 }
 
 static void
@@ -49,11 +54,12 @@ wipe_given(struct conversation *c)
 	c->given = NULL;
 }
 
-/* Not for one that stands in a maildrop's queue: maildrops.c takes it out first. */
 void
 conversation_destroy(struct conversation *c)
 {
-	if (c->phase == PHASE_HELD || c->phase == PHASE_FAILED)
+	if (c->phase == PHASE_STARTING)
+		maildrop_forget(c);
+	if (c->phase == PHASE_HELD || c->phase == PHASE_FAILED || c->phase == PHASE_DONE)
 		untime(c);
 	HASH_DELETE(hh, c->peer->table, c);
 	HASH_DELETE(by_key, auth.by_key, c);
@@ -73,21 +79,36 @@ conversation_find(uint64_t key)
 	return c;
 }
 
-void
-conversation_reply(
-    struct conversation *c, enum login_auth_type type, const uint8_t *data, size_t len)
+/* False: login does not keep up, try again later.  One that is gone is noticed elsewhere. */
+static bool
+send_reply(struct conversation *c, enum login_auth_type type, const uint8_t *data, size_t len)
 {
 	struct la_reply m = { .id = c->id, .failure = c->failure, .data = { data, len } };
 	struct ipc_writer w;
+	bool again;
 
-	ipc_writer_init(&w, packet, sizeof packet);
+	ipc_writer_init(&w, answer, sizeof answer);
 	la_reply_encode(&w, type, &m);
-	if (w.failed || channel_send(c->peer->source.fd, w.data, w.len, NULL, 0) == -1)
-		log_error(
-		    "restante-login takes nothing: %s", w.failed ? "too long" : strerror(errno));
-	explicit_bzero(packet, w.len);
-	if (type == LA_CONTINUE)
+	again = !w.failed && channel_send(c->peer->source.fd, w.data, w.len, NULL, 0) == -1 &&
+		errno == EAGAIN;
+	explicit_bzero(answer, w.len);
+	return !again;
+}
+
+void
+conversation_challenge(struct conversation *c, const uint8_t *data, size_t len)
+{
+	if (send_reply(c, LA_CONTINUE, data, len))
 		c->phase = PHASE_CLIENT;
+	else
+		conversation_fail(c, LA_FAIL_TEMP, "restante-login does not keep up");
+}
+
+void
+conversation_done(struct conversation *c)
+{
+	fd_close(&c->fd); /* maildrop has it */
+	time_at(c, PHASE_DONE, clock_ms());
 }
 
 void
@@ -96,6 +117,7 @@ conversation_fail(struct conversation *c, enum la_failure why, const char *reaso
 	uint64_t now = clock_ms();
 
 	wipe_given(c);
+	fd_close(&c->fd);
 	/* the name of somebody who exists, or none: people type passwords there */
 	log_info("login failed from %s, %s, by %s: %s%s%s%s", c->address,
 	    c->tls[0] != '\0' ? c->tls : "no TLS", c->mech, reason, c->known ? " (user \"" : "",
@@ -115,29 +137,52 @@ conversation_proved(struct conversation *c)
 		maildrop_handoff(c);
 }
 
+/* What one does whose time has come. */
+static void
+wake(struct conversation *c, uint64_t now)
+{
+	uint64_t due;
+
+	untime(c);
+	if (c->phase != PHASE_HELD) {
+		if (send_reply(c, c->phase == PHASE_DONE ? LA_DONE : LA_FAILED, NULL, 0)) {
+			c->phase = PHASE_WORKING; /* in no list */
+			conversation_destroy(c);
+		} else {
+			time_at(c, c->phase, now + RETRY_MS);
+		}
+		return;
+	}
+	due = penalty_ask(auth.penalties, c->address, now);
+	if (due > now) { /* others of the address were before it */
+		time_at(c, PHASE_HELD, due);
+		return;
+	}
+	c->phase = PHASE_WORKING;
+	check_begin(c);
+}
+
 int
 conversations_expire(void)
 {
-	uint64_t now = clock_ms(), next = UINT64_MAX;
-	struct conversation *c, *after;
+	uint64_t now = clock_ms();
 
-	for (c = auth.timed_first; c != NULL; c = after) {
-		after = c->next;
-		if (c->due > now) {
-			next = c->due < next ? c->due : next;
-			continue;
-		}
-		if (c->phase == PHASE_FAILED) {
-			conversation_reply(c, LA_FAILED, NULL, 0);
-			conversation_destroy(c);
-		} else {
-			untime(c);
-			c->phase = PHASE_WORKING;
-			check_begin(c);
-			after = auth.timed_first; /* it may have been put in again, or be gone */
+	while (now >= auth.timed_due) {
+		struct conversation *c = auth.timed_first, *last = auth.timed_last, *next;
+
+		auth.timed_due = UINT64_MAX;
+		for (; c != NULL; c = next) {
+			/* those that are put in again come behind last, and lower timed_due */
+			next = c == last ? NULL : c->next;
+			if (c->due <= now)
+				wake(c, now);
+			else if (c->due < auth.timed_due)
+				auth.timed_due = c->due;
 		}
 	}
-	return next == UINT64_MAX ? -1 : next - now > 60000 ? 60000 : (int)(next - now);
+	if (auth.timed_due == UINT64_MAX)
+		return -1;
+	return auth.timed_due - now > 60000 ? 60000 : (int)(auth.timed_due - now);
 }
 
 static bool
@@ -213,7 +258,8 @@ on_start(struct login_peer *p, struct ipc_reader *r, int *fd)
 	memcpy(c->mech, m.kind == LA_PASS ? "PASS" : "APOP", 5);
 	HASH_ADD(hh, p->table, id, sizeof c->id, c);
 	HASH_ADD(by_key, auth.by_key, key, sizeof c->key, c);
-	if (HASH_CNT(hh, p->table) > CONVERSATIONS_MAX || !keep_given(c, &m) ||
+	if (HASH_CNT(hh, p->table) > CONVERSATIONS_MAX ||
+	    HASH_CNT(by_key, auth.by_key) > auth.conversations_max || !keep_given(c, &m) ||
 	    !keep_early(c, &m.early)) {
 		conversation_fail(c, LA_FAIL_TEMP, "too many logins at once, or out of memory");
 		return true;
@@ -229,12 +275,7 @@ on_start(struct login_peer *p, struct ipc_reader *r, int *fd)
 	}
 	accounts_look();
 	/* an address that has failed before waits before it is even looked at */
-	if (penalty_due(auth.penalties, c->address, now) > now) {
-		time_at(c, PHASE_HELD, penalty_due(auth.penalties, c->address, now));
-		return true;
-	}
-	c->phase = PHASE_WORKING;
-	check_begin(c);
+	time_at(c, PHASE_HELD, now);
 	return true;
 }
 
@@ -248,8 +289,12 @@ on_step(struct login_peer *p, struct ipc_reader *r, int *fd)
 	if (!la_step_decode(r, &m))
 		return false;
 	HASH_FIND(hh, p->table, &m.id, sizeof m.id, c);
-	if (c == NULL || c->phase != PHASE_CLIENT)
-		return false;
+	if (c == NULL || c->phase != PHASE_CLIENT) {
+		log_error("a restante-login goes on where it was not asked to");
+		if (c != NULL)
+			conversation_destroy(c);
+		return true;
+	}
 	if (!keep_early(c, &m.early)) {
 		conversation_fail(c, LA_FAIL_TEMP, "out of memory");
 		return true;
@@ -271,10 +316,7 @@ on_cancel(struct login_peer *p, struct ipc_reader *r, int *fd)
 	HASH_FIND(hh, p->table, &id, sizeof id, c);
 	if (c == NULL)
 		return true; /* our answer and this have crossed */
-	if (c->phase == PHASE_STARTING)
-		fd_close(&c->fd); /* it stands in a queue: found dead there */
-	else
-		conversation_destroy(c);
+	conversation_destroy(c);
 	return true;
 }
 
@@ -294,11 +336,8 @@ peer_gone(struct login_peer *p, const char *why)
 	struct conversation *c, *next;
 
 	log_info("a restante-login is gone: %s", why);
-	HASH_ITER (hh, p->table, c, next) {
-		if (c->phase == PHASE_STARTING)
-			maildrop_forget(c);
+	HASH_ITER (hh, p->table, c, next)
 		conversation_destroy(c);
-	}
 	source_remove(auth.poller, &p->source);
 	if (p->prev != NULL)
 		p->prev->next = p->next;
@@ -322,6 +361,10 @@ login_ready(struct source *s, uint32_t events)
 	(void)events;
 	if (n == -1 && errno == EAGAIN)
 		return;
+	if (n == -1 && errno == EMSGSIZE) { /* or no descriptor was left for what it sent */
+		log_error("a message of a restante-login was lost");
+		return;
+	}
 	if (n <= 0) {
 		peer_gone(p, n == 0 ? "closed" : strerror(errno));
 		return;

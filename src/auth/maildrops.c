@@ -13,16 +13,53 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 
+/* Forgets a user of whom nothing is left to remember. */
+static void
+let_go(struct user_state *u, uint64_t now)
+{
+	if (u->sessions > 0 || u->not_before > now)
+		return;
+	HASH_DEL(auth.users, u);
+	free(u);
+}
+
+/* Those whose delay is over are forgotten; once a minute is often enough. */
+static void
+sweep_users(uint64_t now)
+{
+	static uint64_t last;
+	struct user_state *u, *next;
+
+	if (now - last < 60000)
+		return;
+	last = now;
+	HASH_ITER (hh, auth.users, u, next)
+		let_go(u, now);
+}
+
 static struct user_state *
-user_of(const char *name)
+find_user(const char *name)
 {
 	struct user_state *u;
 
 	HASH_FIND_STR(auth.users, name, u);
-	if (u == NULL && (u = calloc(1, sizeof *u)) != NULL) {
-		(void)snprintf(u->name, sizeof u->name, "%s", name);
-		HASH_ADD_STR(auth.users, name, u);
-	}
+	return u;
+}
+
+static struct user_state *
+add_user(const char *name)
+{
+	struct user_state *u = find_user(name);
+	size_t len = strlen(name);
+
+	if (u != NULL)
+		return u;
+	sweep_users(clock_ms());
+	u = calloc(1, sizeof *u + len + 1);
+	if (u == NULL)
+		return NULL;
+	memcpy(u->name, name, len + 1);
+	HASH_ADD_KEYPTR(hh, auth.users, u->name, len, u);
 	return u;
 }
 
@@ -32,37 +69,22 @@ delay_of(const struct conversation *c)
 	return c->who.login_delay >= 0 ? (uint32_t)c->who.login_delay : auth.setup.login_delay;
 }
 
-/* Forgets a user of whom nothing is left to remember. */
-static void
-let_go(struct user_state *u)
-{
-	if (u->sessions > 0 ||
-	    (u->last_login != 0 && clock_ms() - u->last_login < 86400 * 1000ULL &&
-		(auth.setup.login_delay > 0)))
-		return;
-	HASH_DEL(auth.users, u);
-	free(u);
-}
-
 bool
 user_may_login(struct conversation *c)
 {
-	struct user_state *u = user_of(c->user);
-	uint64_t delay = 1000 * (uint64_t)delay_of(c);
-	bool too_many, too_soon;
+	const struct user_state *u = find_user(c->user);
 
-	if (u == NULL) {
-		conversation_fail(c, LA_FAIL_TEMP, "out of memory");
+	if (u == NULL)
+		return true;
+	if (u->sessions >= auth.setup.max_sessions_per_user) {
+		conversation_fail(c, LA_FAIL_IN_USE, "too many sessions of the user");
 		return false;
 	}
-	too_many = u->sessions >= auth.setup.max_sessions_per_user;
-	too_soon = delay > 0 && u->last_login != 0 && clock_ms() - u->last_login < delay;
-	if (too_many)
-		conversation_fail(c, LA_FAIL_IN_USE, "too many sessions of the user");
-	else if (too_soon)
+	if (u->not_before > clock_ms()) {
 		conversation_fail(c, LA_FAIL_DELAY, "too soon after the last login");
-	let_go(u);
-	return !too_many && !too_soon;
+		return false;
+	}
+	return true;
 }
 
 static void
@@ -71,7 +93,7 @@ end_session(struct session_entry *e)
 	HASH_DEL(auth.sessions, e);
 	e->maildrop->sessions--;
 	e->user->sessions--;
-	let_go(e->user);
+	let_go(e->user, clock_ms());
 	free(e);
 }
 
@@ -82,10 +104,10 @@ hand_over(struct maildrop_peer *m, struct conversation *c, const char *path)
 	static uint8_t packet[LA_EARLY_MAX + 8192];
 	static struct am_handoff h;
 	struct session_entry *e = calloc(1, sizeof *e);
-	struct user_state *u = user_of(c->user);
+	struct user_state *u = e == NULL ? NULL : add_user(c->user);
 	struct ipc_writer w;
 
-	if (e == NULL || u == NULL) {
+	if (u == NULL) {
 		free(e);
 		return -1;
 	}
@@ -108,12 +130,13 @@ hand_over(struct maildrop_peer *m, struct conversation *c, const char *path)
 		log_error("a maildrop process takes nothing: %s",
 		    w.failed ? "too long" : strerror(errno));
 		free(e);
-		let_go(u);
+		let_go(u, clock_ms());
 		return -1;
 	}
 	e->id = h.id;
 	e->user = u;
 	e->maildrop = m;
+	e->delay = delay_of(c);
 	u->sessions++;
 	m->sessions++;
 	HASH_ADD(hh, auth.sessions, id, sizeof e->id, e);
@@ -127,8 +150,7 @@ hand_over_or_fail(struct maildrop_peer *m, struct conversation *c, const char *p
 		conversation_fail(c, LA_FAIL_TEMP, "the maildrop process could not be reached");
 		return;
 	}
-	conversation_reply(c, LA_DONE, NULL, 0);
-	conversation_destroy(c);
+	conversation_done(c);
 }
 
 static int
@@ -219,34 +241,28 @@ maildrop_handoff(struct conversation *c)
 	else
 		m->queue_first = c;
 	m->queue_last = c;
+	c->waits_for = m;
 	m->queued++;
 }
 
-/* Takes a conversation out of the queue it stands in. */
 void
 maildrop_forget(struct conversation *c)
 {
-	struct maildrop_peer *m;
+	struct maildrop_peer *m = c->waits_for;
 
-	for (m = auth.maildrops; m != NULL; m = m->hh.next) {
-		struct conversation *q = m->queue_first;
-
-		while (q != NULL && q != c)
-			q = q->next;
-		if (q == NULL)
-			continue;
-		if (c->prev != NULL)
-			c->prev->next = c->next;
-		else
-			m->queue_first = c->next;
-		if (c->next != NULL)
-			c->next->prev = c->prev;
-		else
-			m->queue_last = c->prev;
-		c->prev = c->next = NULL;
-		m->queued--;
+	if (m == NULL)
 		return;
-	}
+	if (c->prev != NULL)
+		c->prev->next = c->next;
+	else
+		m->queue_first = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	else
+		m->queue_last = c->prev;
+	c->prev = c->next = NULL;
+	c->waits_for = NULL;
+	m->queued--;
 }
 
 static struct conversation *
@@ -270,12 +286,8 @@ forget_process(struct maildrop_peer *m)
 	HASH_ITER (hh, auth.sessions, e, next)
 		if (e->maildrop == m)
 			end_session(e);
-	while ((c = take_first(m)) != NULL) {
-		if (c->fd == -1)
-			conversation_destroy(c); /* cancelled meanwhile */
-		else
-			conversation_fail(c, LA_FAIL_TEMP, "no maildrop process");
-	}
+	while ((c = take_first(m)) != NULL)
+		conversation_fail(c, LA_FAIL_TEMP, "no maildrop process");
 	source_remove(auth.poller, &m->source);
 	HASH_DEL(auth.maildrops, m);
 	m->hh.next = auth.dead_maildrops; /* events of this turn may name it */
@@ -295,7 +307,8 @@ on_report(struct maildrop_peer *m, uint8_t type, uint64_t id)
 	} else if (e == NULL || e->maildrop != m) {
 		log_error("a maildrop process tells of a session that it has not got");
 	} else if (type == AM_OPENED) {
-		e->user->last_login = clock_ms(); /* LOGIN-DELAY counts from the +OK (P2449-34) */
+		/* LOGIN-DELAY counts from the +OK (P2449-34) */
+		e->user->not_before = clock_ms() + 1000 * (uint64_t)e->delay;
 	} else {
 		end_session(e);
 	}
@@ -356,9 +369,7 @@ maildrop_arrived(uint64_t id, int fd)
 		struct fault f = { 0 };
 		struct place p;
 
-		if (c->fd == -1)
-			conversation_destroy(c); /* cancelled meanwhile */
-		else if (!user_may_login(c))
+		if (!user_may_login(c))
 			continue;
 		else if (place_of(c, &p, &f) == -1)
 			conversation_fail(c, LA_FAIL_PERM, f.text);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,7 +28,8 @@ enum { LOOK_MS = 1000 };
 struct auth auth = { .poller = -1,
 	.supervisor = { .fd = CHILD_CHANNEL },
 	.pam = { .fd = -1 },
-	.work = { .fd = -1 } };
+	.work = { .fd = -1 },
+	.timed_due = UINT64_MAX };
 
 static uint8_t packet[8192];
 static int early_logins[64]; /* channels that came before there was a poller */
@@ -102,7 +104,13 @@ take_peer(uint8_t role, uint64_t id, int fd)
 			fd_close(&fd);
 		return;
 	case PEER_PAM:
+		if (auth.pam.fd != -1)
+			pam_gone();
 		auth.pam = (struct source){ .ready = pam_ready, .fd = fd };
+		if (auth.poller != -1 && source_add(auth.poller, &auth.pam, EPOLLIN) == -1) {
+			log_error("watch restante-pam: %s", strerror(errno));
+			source_remove(auth.poller, &auth.pam);
+		}
 		return;
 	case PEER_MAILDROP:
 		maildrop_arrived(id, fd);
@@ -194,6 +202,18 @@ supervisor_ready(struct source *s, uint32_t events)
 	fd_close(&fds[1]);
 }
 
+/* Each holds a connection: when descriptors run out, channels could not be read any more. */
+static uint32_t
+most_conversations(void)
+{
+	enum { OURS = 256, AT_MOST = 65536 }; /* channels, and connections on their way */
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur > AT_MOST + OURS)
+		return AT_MOST;
+	return r.rlim_cur > 2 * OURS ? (uint32_t)r.rlim_cur - OURS : (uint32_t)r.rlim_cur / 2;
+}
+
 static int
 prepare(struct fault *f)
 {
@@ -210,6 +230,7 @@ prepare(struct fault *f)
 	    source_add(auth.poller, &auth.supervisor, EPOLLIN) == -1 ||
 	    (auth.pam.fd != -1 && source_add(auth.poller, &auth.pam, EPOLLIN) == -1))
 		return fault_set(f, FAULT_TEMP, "prepare: %s", strerror(errno));
+	auth.conversations_max = most_conversations();
 	auth.next_session <<= 16; /* session ids of two runs are not the same in a log */
 	return 0;
 }

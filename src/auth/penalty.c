@@ -1,6 +1,7 @@
 #include "auth/penalty.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@ enum { TABLE_MAX = 65536, DELAY_MAX = 16000, FORGET_MS = 5 * 60 * 1000 };
 
 struct penalty {
 	char network[48];
-	uint64_t until; /* nothing of the address is looked at before */
+	uint64_t until; /* nothing of the network is looked at before */
 	uint64_t last; /* the last failure */
 	uint32_t delay; /* milliseconds */
 	UT_hash_handle hh; /* uthash keeps the order of insertion: the oldest is first */
@@ -58,7 +59,7 @@ network_of(const char *address, char *out, size_t room)
 {
 	struct in6_addr a;
 
-	if (inet_pton(AF_INET6, address, &a) == 1) {
+	if (inet_pton(AF_INET6, address, &a) == 1 && !IN6_IS_ADDR_V4MAPPED(&a)) {
 		memset(a.s6_addr + 8, 0, 8);
 		if (inet_ntop(AF_INET6, &a, out, (socklen_t)room) != NULL)
 			return;
@@ -84,18 +85,21 @@ forget(struct penalties *p, struct penalty *e)
 }
 
 uint64_t
-penalty_due(struct penalties *p, const char *address, uint64_t now)
+penalty_ask(struct penalties *p, const char *address, uint64_t now)
 {
 	char network[48];
 	struct penalty *e = find(p, address, network);
 
-	if (e == NULL)
+	if (e == NULL || p->base == 0)
 		return now;
 	if (now - e->last > FORGET_MS) {
 		forget(p, e);
 		return now;
 	}
-	return e->until > now ? e->until : now;
+	if (e->until > now)
+		return e->until;
+	e->until = now + e->delay;
+	return now;
 }
 
 uint64_t
@@ -120,8 +124,7 @@ penalty_failed(struct penalties *p, const char *address, uint64_t now)
 	if (e->delay > DELAY_MAX)
 		e->delay = DELAY_MAX;
 	e->last = now;
-	/* attempts at once add up: guessing on many connections is no faster than on one */
-	e->until = (e->until > now ? e->until : now) + e->delay;
+	e->until = now + e->delay;
 	return e->until;
 }
 

@@ -15,8 +15,12 @@ struct penalties *penalties_create(uint32_t base_seconds);
 void penalties_destroy(struct penalties **p);
 void penalties_set_base(struct penalties *p, uint32_t base_seconds);
 
-/* When the next attempt of the address may be looked at: now, or later. */
-uint64_t penalty_due(struct penalties *p, const char *address, uint64_t now);
+/*
+ * Asks for an attempt of the address to be looked at.  Returns now if it may be, and then the next
+ * one has to wait as long as if this one failed (so that many at once are no faster than one after
+ * another); else when to ask again.
+ */
+uint64_t penalty_ask(struct penalties *p, const char *address, uint64_t now);
 /* It failed: returns when that may be said. */
 uint64_t penalty_failed(struct penalties *p, const char *address, uint64_t now);
 void penalty_cleared(struct penalties *p, const char *address);

@@ -30,6 +30,7 @@ static const struct known {
 	{ "SHA512-CRYPT", SCHEME_SLOW, NULL, false },
 	{ "BLF-CRYPT", SCHEME_SLOW, NULL, false },
 	{ "YESCRYPT", SCHEME_SLOW, NULL, false },
+	{ "GOST-YESCRYPT", SCHEME_SLOW, NULL, false },
 	{ "ARGON2", SCHEME_SLOW, NULL, false },
 	{ "ARGON2I", SCHEME_SLOW, NULL, false },
 	{ "ARGON2ID", SCHEME_SLOW, NULL, false },
@@ -44,8 +45,8 @@ static const struct known {
 	{ "SMD5", SCHEME_DIGEST, "MD5", true },
 	{ "LDAP-MD5", SCHEME_DIGEST, "MD5", false },
 	{ "PLAIN-MD5", SCHEME_DIGEST, "MD5", false },
-	{ "SCRAM-SHA-1", SCHEME_SCRAM, "SHA1", false },
-	{ "SCRAM-SHA-256", SCHEME_SCRAM, "SHA256", false },
+	{ "SCRAM-SHA-1", SCHEME_SCRAM, NULL, false },
+	{ "SCRAM-SHA-256", SCHEME_SCRAM, NULL, false },
 };
 
 static const struct known *
@@ -55,46 +56,6 @@ find(const char *name)
 		if (strcasecmp(knowns[i].name, name) == 0)
 			return &knowns[i];
 	return NULL;
-}
-
-void
-scheme_parse(const char *stored, const char *fallback, struct scheme *ret)
-{
-	char name[40];
-	const char *close = stored[0] == '{' ? strchr(stored, '}') : NULL;
-	const struct known *k;
-	char *dot;
-
-	*ret = (struct scheme){ .kind = SCHEME_BROKEN, .name = "", .text = stored };
-	if (close != NULL) {
-		if ((size_t)(close - stored) > sizeof name)
-			return;
-		(void)snprintf(name, sizeof name, "%.*s", (int)(close - stored - 1), stored + 1);
-		ret->text = close + 1;
-	} else {
-		(void)snprintf(name, sizeof name, "%s", fallback);
-	}
-	dot = strchr(name, '.');
-	if (dot != NULL) {
-		if (strcasecmp(dot, ".b64") == 0 || strcasecmp(dot, ".base64") == 0)
-			ret->encoding = 1;
-		else if (strcasecmp(dot, ".hex") == 0)
-			ret->encoding = 2;
-		else
-			return;
-		*dot = '\0';
-	}
-	k = find(name);
-	if (k == NULL)
-		return;
-	ret->kind = k->kind;
-	ret->name = k->name;
-}
-
-static bool
-same(const void *a, size_t a_len, const void *b, size_t b_len)
-{
-	return a_len == b_len && CRYPTO_memcmp(a, b, a_len) == 0;
 }
 
 static bool
@@ -115,6 +76,62 @@ hex_decode(const char *text, size_t len, uint8_t *out)
 		out[i / 2] = (uint8_t)(i % 2 == 0 ? v << 4 : out[i / 2] | v);
 	}
 	return true;
+}
+
+/* A text that is no digest is used as text: decoded once, where it stands. */
+static bool
+decode_text(char *text, uint8_t encoding)
+{
+	size_t len = strlen(text), n = len / 2;
+	uint8_t *out = (uint8_t *)text;
+
+	if (encoding == 2 ? !hex_decode(text, len, out)
+			  : !pop3_base64_decode((const uint8_t *)text, len, out, &n))
+		return false;
+	text[n] = '\0';
+	return strlen(text) == n;
+}
+
+void
+scheme_parse(char *stored, const char *fallback, struct scheme *ret)
+{
+	char name[40], *text = stored;
+	const char *close = stored[0] == '{' ? strchr(stored, '}') : NULL;
+	const struct known *k;
+	char *dot;
+
+	*ret = (struct scheme){ .kind = SCHEME_BROKEN, .name = "", .text = stored };
+	if (close != NULL) {
+		if ((size_t)(close - stored) > sizeof name)
+			return;
+		(void)snprintf(name, sizeof name, "%.*s", (int)(close - stored - 1), stored + 1);
+		text = stored + (close - stored) + 1;
+		ret->text = text;
+	} else {
+		(void)snprintf(name, sizeof name, "%s", fallback);
+	}
+	dot = strchr(name, '.');
+	if (dot != NULL) {
+		if (strcasecmp(dot, ".b64") == 0 || strcasecmp(dot, ".base64") == 0)
+			ret->encoding = 1;
+		else if (strcasecmp(dot, ".hex") == 0)
+			ret->encoding = 2;
+		else
+			return;
+		*dot = '\0';
+	}
+	k = find(name);
+	if (k == NULL ||
+	    (k->digest == NULL && ret->encoding != 0 && !decode_text(text, ret->encoding)))
+		return;
+	ret->kind = k->kind;
+	ret->name = k->name;
+}
+
+static bool
+same(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+	return a_len == b_len && CRYPTO_memcmp(a, b, a_len) == 0;
 }
 
 /* base64 or hex, as the scheme says or the length tells; returns the octets, 0 for neither. */
@@ -216,10 +233,23 @@ verify_pbkdf2(const struct scheme *s, const uint8_t *secret, size_t len)
 	       same(stored, sizeof stored, got, sizeof got);
 }
 
+/* Of a base64 text; 0: it is none, or longer than anything of SCRAM's. */
+static size_t
+octets_in(const char *text)
+{
+	uint8_t mem[96];
+	size_t len = strlen(text), n;
+
+	return len / 4 * 3 <= sizeof mem && pop3_base64_decode((const uint8_t *)text, len, mem, &n)
+		   ? n
+		   : 0;
+}
+
 bool
 scheme_scram_stored(const struct scheme *s, bool sha256, struct scram_keys *ret)
 {
 	char copy[TEXT_MAX], *save = NULL, *part[4];
+	size_t size = sha256 ? 32 : 20;
 	uint64_t n;
 
 	if (s->kind != SCHEME_SCRAM || strlen(s->text) >= sizeof copy ||
@@ -232,8 +262,8 @@ scheme_scram_stored(const struct scheme *s, bool sha256, struct scram_keys *ret)
 			return false;
 	}
 	if (!pop3_number((const uint8_t *)part[0], strlen(part[0]), ITERATIONS_MAX, &n, NULL) ||
-	    n == 0 || strlen(part[1]) >= sizeof ret->salt ||
-	    strlen(part[2]) >= sizeof ret->stored || strlen(part[3]) >= sizeof ret->server)
+	    n == 0 || strlen(part[1]) >= sizeof ret->salt || octets_in(part[1]) == 0 ||
+	    octets_in(part[2]) != size || octets_in(part[3]) != size)
 		return false;
 	ret->sha256 = sha256;
 	ret->iterations = (unsigned)n;

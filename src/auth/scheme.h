@@ -23,11 +23,18 @@ struct scheme {
 	enum scheme_kind kind;
 	const char *name; /* canonical, static */
 	const char *text; /* behind the scheme, into the stored text */
-	uint8_t encoding; /* 0: guessed, 1: base64, 2: hex */
+	uint8_t encoding; /* of a digest; 0: guessed, 1: base64, 2: hex */
 };
 
-/* Takes a stored password apart; one without {SCHEME} has fallback's. */
-void scheme_parse(const char *stored, const char *fallback, struct scheme *ret);
+/*
+ * Takes a stored password apart; one without {SCHEME} has fallback's.  ret points into stored,
+ * where a text that was encoded (.b64, .hex) has been decoded in place.
+ */
+void scheme_parse(char *stored, const char *fallback, struct scheme *ret);
+
+/* Roughly the microseconds that a check takes; 0 for a text that no password matches, so that a
+ * check ends at once: "!" or "*" of a locked account, or a mistake. */
+uint64_t scheme_cost(const struct scheme *s);
 
 /* Whether it is the right password. */
 bool scheme_verify(const struct scheme *s, const uint8_t *secret, size_t len);

@@ -45,20 +45,33 @@ job_destroy(struct job *j)
 	free(j);
 }
 
+/* A password in the clear, prepared as what clients give is (P6856-09); else what is stored. */
+static const char *
+secret_of(const struct scheme *s, char mem[LA_SECRET_MAX + 1])
+{
+	return s->kind == SCHEME_PLAIN && sasl_prepare((const uint8_t *)s->text, strlen(s->text),
+					      mem, LA_SECRET_MAX + 1)
+		   ? mem
+		   : s->text;
+}
+
 /* MD5 of the timestamp and the secret (RFC 1939, section 7). */
 static bool
 verify_apop(const struct job *j, const struct scheme *s)
 {
 	uint8_t got[EVP_MAX_MD_SIZE];
+	char mem[LA_SECRET_MAX + 1];
+	const char *secret = secret_of(s, mem);
 	unsigned n = 0;
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_md5(), NULL) == 1 &&
 		  EVP_DigestUpdate(ctx, j->timestamp, strlen(j->timestamp)) == 1 &&
-		  EVP_DigestUpdate(ctx, s->text, strlen(s->text)) == 1 &&
+		  EVP_DigestUpdate(ctx, secret, strlen(secret)) == 1 &&
 		  EVP_DigestFinal_ex(ctx, got, &n) == 1 && n == sizeof j->digest &&
 		  CRYPTO_memcmp(got, j->digest, sizeof j->digest) == 0;
 
 	EVP_MD_CTX_free(ctx);
+	explicit_bzero(mem, sizeof mem);
 	return ok && s->kind == SCHEME_PLAIN;
 }
 
@@ -68,24 +81,37 @@ do_password(struct job *j)
 	const struct account *a =
 	    accounts_find(j->accounts, (const uint8_t *)j->user, strlen(j->user));
 	/* nobody of that name: the same work for nothing (P1939-43) */
-	const struct scheme *s = a != NULL ? &a->password : accounts_decoy(j->accounts);
-	bool right = j->apop ? verify_apop(j, s) : scheme_verify(s, j->data, j->len);
+	const struct scheme *stored = accounts_scheme(j->accounts, a);
+	struct scheme s = *stored;
+	char mem[LA_SECRET_MAX + 1];
+	bool right;
 
-	j->right = right && a != NULL && !a->nologin;
+	if (j->apop) {
+		right = verify_apop(j, &s);
+	} else {
+		s.text = secret_of(&s, mem);
+		right = scheme_verify(&s, j->data, j->len);
+		explicit_bzero(mem, sizeof mem);
+	}
+
+	j->right = right && a != NULL && stored == &a->password && !a->nologin;
 }
 
-/* A secret that nobody knows, the same for a name each time. */
+/* A secret that nobody knows, with a salt that is the same for a name and digest each time. */
 static bool
-fake_secret(const char *user, unsigned size, struct sasl_secret *ret)
+fake_secret(
+    const char *user, unsigned size, const struct scram_habit *habit, struct sasl_secret *ret)
 {
 	uint8_t mac[EVP_MAX_MD_SIZE];
+	char text[LA_USER_MAX + 8];
 	unsigned n;
 
-	if (HMAC(EVP_sha256(), auth.fake_key, sizeof auth.fake_key, (const uint8_t *)user,
-		strlen(user), mac, &n) == NULL)
+	(void)snprintf(text, sizeof text, "%u %s", size, user);
+	if (HMAC(EVP_sha256(), auth.fake_key, sizeof auth.fake_key, (const uint8_t *)text,
+		strlen(text), mac, &n) == NULL)
 		return false;
-	ret->salt[pop3_base64_encode(mac, 16, (uint8_t *)ret->salt)] = '\0';
-	ret->iterations = 4096;
+	ret->salt[pop3_base64_encode(mac, habit->salt, (uint8_t *)ret->salt)] = '\0';
+	ret->iterations = habit->iterations;
 	/* what is proved against must not be derivable: fresh octets each time */
 	if (RAND_bytes(mac, sizeof mac) != 1)
 		return false;
@@ -96,39 +122,65 @@ fake_secret(const char *user, unsigned size, struct sasl_secret *ret)
 	return true;
 }
 
-/* What an exchange needs of a user; called by sasl_exchange_step() in a worker. */
+/* SCRAM's keys of an account with a password in the clear, or work that takes as long. */
 static bool
-lookup(void *arg, const char *mechanism, const char *user, struct sasl_secret *ret)
+derive(const struct scheme *s, bool sha256, struct sasl_secret *io)
+{
+	struct scram_keys k = { .sha256 = sha256, .iterations = io->iterations };
+	char mem[LA_SECRET_MAX + 1];
+	const char *secret = s == NULL ? io->password : secret_of(s, mem);
+	bool fine;
+
+	memcpy(k.salt, io->salt, sizeof k.salt);
+	fine = scheme_scram_derive((const uint8_t *)secret, strlen(secret), &k);
+	if (s != NULL) {
+		memcpy(io->stored, k.stored, sizeof io->stored);
+		memcpy(io->server, k.server, sizeof io->server);
+	}
+	explicit_bzero(mem, sizeof mem);
+	explicit_bzero(&k, sizeof k);
+	return fine;
+}
+
+/*
+ * What an exchange needs of a user; called by sasl_exchange_step() in a worker.  The name is
+ * prepared first: the account that is proved has to be the one that is then logged in to.
+ */
+static bool
+lookup(void *arg, const char *mechanism, const char *given, struct sasl_secret *ret)
 {
 	const struct accounts *t = *(struct accounts **)arg;
 	bool sha256 = strncmp(mechanism, "SCRAM-SHA-256", 13) == 0;
-	const struct account *a = accounts_find(t, (const uint8_t *)user, strlen(user));
-	const struct scheme *s = a != NULL && !a->nologin ? &a->password : NULL;
-	struct scram_keys k = { .sha256 = sha256 };
+	char user[LA_USER_MAX + 1] = "", mem[LA_SECRET_MAX + 1];
+	const struct account *a = NULL;
+	const struct scheme *s;
+	struct scram_habit habit;
+	struct scram_keys k;
 
-	if (!fake_secret(user, sha256 ? 32 : 20, ret))
+	if (sasl_prepare((const uint8_t *)given, strlen(given), user, sizeof user))
+		a = accounts_find(t, (const uint8_t *)user, strlen(user));
+	s = a != NULL && !a->nologin ? &a->password : NULL;
+	accounts_scram_habit(t, sha256, &habit);
+	if (!fake_secret(user, sha256 ? 32 : 20, &habit, ret))
 		return false;
 	if (strcmp(mechanism, "CRAM-MD5") == 0) {
-		if (s != NULL && s->kind == SCHEME_PLAIN && strlen(s->text) < sizeof ret->password)
-			(void)snprintf(ret->password, sizeof ret->password, "%s", s->text);
+		if (s != NULL && s->kind == SCHEME_PLAIN)
+			(void)snprintf(
+			    ret->password, sizeof ret->password, "%s", secret_of(s, mem));
+		explicit_bzero(mem, sizeof mem);
 		return true;
 	}
+	if (s != NULL && s->kind == SCHEME_PLAIN)
+		return derive(s, sha256, ret);
+	if (habit.plain && !derive(NULL, sha256, ret)) /* the same time for everybody */
+		return false;
 	if (s != NULL && scheme_scram_stored(s, sha256, &k)) {
 		memcpy(ret->salt, k.salt, sizeof ret->salt);
+		memcpy(ret->stored, k.stored, sizeof ret->stored);
+		memcpy(ret->server, k.server, sizeof ret->server);
 		ret->iterations = k.iterations;
-	} else {
-		/* derived for who has a password in the clear, and for who has none or is not there:
-		 * the same salt for a name, and the same work */
-		const char *secret = s != NULL && s->kind == SCHEME_PLAIN ? s->text : ret->password;
-
-		memcpy(k.salt, ret->salt, sizeof k.salt);
-		k.iterations = ret->iterations;
-		if (!scheme_scram_derive((const uint8_t *)secret, strlen(secret), &k))
-			return false;
+		explicit_bzero(&k, sizeof k);
 	}
-	memcpy(ret->stored, k.stored, sizeof ret->stored);
-	memcpy(ret->server, k.server, sizeof ret->server);
-	explicit_bzero(&k, sizeof k);
 	return true;
 }
 
