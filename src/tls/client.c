@@ -83,13 +83,15 @@ static bool
 expect(SSL *ssl, const char *host, bool literal)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+	char name[256]; /* OpenSSL's macro would cast const away */
 
 	X509_VERIFY_PARAM_set_hostflags(
 	    param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 	if (literal)
 		return X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
-	return X509_VERIFY_PARAM_set1_host(param, host, strlen(host)) == 1 &&
-	       SSL_set_tlsext_host_name(ssl, host) == 1;
+	return (size_t)snprintf(name, sizeof name, "%s", host) < sizeof name &&
+	       X509_VERIFY_PARAM_set1_host(param, host, strlen(host)) == 1 &&
+	       SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
 struct tls_peer *
