@@ -14,20 +14,21 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "store/name.h"
 
 enum {
 	STALE = 36 * 3600, /* seconds after which a file in tmp/ is nobody's any more */
+	SWEEP_MAX = 1000, /* how many of them one delivery looks at */
 	NAME_ROOM = 256,
 };
 
 struct delivery {
-	int dir; /* the Maildir */
+	int tmp, new; /* folders of the Maildir */
 	int fd; /* the file in tmp/ */
 	char unique[NAME_ROOM - 48]; /* its name there; new/'s begins with it */
 	struct pop3_measure measure;
 	uint64_t stored;
 	bool measured; /* measure is at its end */
+	bool failed; /* a write did: there is nothing to deliver */
 };
 
 /* Makes the folder path/name, if it is not there, and its name durable. */
@@ -82,9 +83,9 @@ make_path(int root, const char *path)
 
 /* Removes what deliveries that never ended left in tmp/. */
 static void
-sweep(int dir)
+sweep(int tmp_fd)
 {
-	int fd = open_below(dir, "tmp", O_RDONLY | O_DIRECTORY, false);
+	int fd = open_below(tmp_fd, ".", O_RDONLY | O_DIRECTORY, false);
 	DIR *tmp = fd == -1 ? NULL : fdopendir(fd);
 	const struct dirent *de;
 	time_t now = time(NULL);
@@ -93,7 +94,7 @@ sweep(int dir)
 		fd_close(&fd);
 		return;
 	}
-	while ((de = readdir(tmp)) != NULL) {
+	for (int i = 0; i < SWEEP_MAX && (de = readdir(tmp)) != NULL; i++) {
 		struct stat st;
 
 		if (de->d_name[0] != '.' &&
@@ -133,35 +134,42 @@ maildir_deliver_begin(int root, const char *path, struct delivery **ret, struct 
 {
 	static const char *const parts[] = { "tmp", "new", "cur" };
 	struct delivery *d = calloc(1, sizeof *d);
-	char tmp[NAME_ROOM + 8];
+	int dir = -1;
 
 	if (d == NULL)
 		return fault_set(f, FAULT_TEMP, "out of memory");
-	d->fd = -1;
-	d->dir = open_below(root, path, O_RDONLY | O_DIRECTORY, true);
-	if (d->dir == -1 && errno == ENOENT && make_path(root, path) == 0)
-		d->dir = open_below(root, path, O_RDONLY | O_DIRECTORY, true);
-	if (d->dir == -1)
+	d->tmp = d->new = d->fd = -1;
+	dir = open_below(root, path, O_RDONLY | O_DIRECTORY, true);
+	if (dir == -1 && errno == ENOENT && make_path(root, path) == 0)
+		dir = open_below(root, path, O_RDONLY | O_DIRECTORY, true);
+	if (dir == -1)
 		goto fail;
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-		if (make_folder(d->dir, parts[i]) == -1)
+		if (make_folder(dir, parts[i]) == -1)
 			goto fail;
-	sweep(d->dir);
+	d->tmp = open_below(dir, "tmp", O_RDONLY | O_DIRECTORY, false);
+	if (d->tmp == -1)
+		goto fail;
+	d->new = open_below(dir, "new", O_RDONLY | O_DIRECTORY, false);
+	if (d->new == -1)
+		goto fail;
+	sweep(d->tmp);
 	for (int try = 0; d->fd == -1 && try < 5; try++) {
 		make_unique(d->unique, sizeof d->unique);
-		(void)snprintf(tmp, sizeof tmp, "tmp/%s", d->unique);
-		d->fd =
-		    openat(d->dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		d->fd = openat(
+		    d->tmp, d->unique, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (d->fd == -1 && errno != EEXIST)
 			break;
 	}
 	if (d->fd == -1)
 		goto fail;
+	fd_close(&dir);
 	pop3_measure_init(&d->measure);
 	*ret = d;
 	return 0;
 fail:
-	fault_set(f, fault_kind_of_errno(errno), "deliver into \"%s\": %s", path, strerror(errno));
+	fault_set(f, maildir_fault_kind(errno), "deliver into \"%s\": %s", path, strerror(errno));
+	fd_close(&dir);
 	maildir_deliver_abort(&d);
 	return -1;
 }
@@ -169,9 +177,11 @@ fail:
 int
 maildir_deliver_write(struct delivery *d, const void *p, size_t len, struct fault *f)
 {
-	if (fd_write_all(d->fd, p, len) == -1)
-		return fault_set(f, fault_kind_of_errno(errno), "write \"tmp/%s\": %s", d->unique,
+	if (d->failed || fd_write_all(d->fd, p, len) == -1) {
+		d->failed = true;
+		return fault_set(f, maildir_fault_kind(errno), "write \"tmp/%s\": %s", d->unique,
 		    strerror(errno));
+	}
 	pop3_measure(&d->measure, p, len);
 	d->stored += len;
 	return 0;
@@ -188,26 +198,32 @@ maildir_deliver_name(struct delivery *d, char *name)
 	    (unsigned long long)d->stored, (unsigned long long)d->measure.octets);
 }
 
+/* Gives the file in tmp/ its name in new/, which nobody has: 0 or -1 with errno. */
+static int
+publish(struct delivery *d, const char *name)
+{
+	if (linkat(d->tmp, d->unique, d->new, name, 0) == 0)
+		return 0;
+	if (errno != EPERM && errno != EOPNOTSUPP && errno != EMLINK)
+		return -1;
+	/* a file system without hard links */
+	return renameat2(d->tmp, d->unique, d->new, name, RENAME_NOREPLACE);
+}
+
 int
 maildir_deliver_commit(struct delivery **dp, struct fault *f)
 {
 	struct delivery *d = *dp;
-	char name[NAME_ROOM], tmp[NAME_ROOM + 8], new[NAME_ROOM + 8];
-	int folder = -1, r = -1;
+	char name[NAME_ROOM];
+	int r = 0;
 
 	maildir_deliver_name(d, name);
-	(void)snprintf(tmp, sizeof tmp, "tmp/%s", d->unique);
-	(void)snprintf(new, sizeof new, "new/%s", name);
-	if (fsync(d->fd) == -1 || linkat(d->dir, tmp, d->dir, new, 0) == -1 ||
-	    (folder = openat(d->dir, "new", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1 ||
-	    fsync(folder) == -1) { /* the name must survive too, not only the octets */
-		fault_set(
-		    f, fault_kind_of_errno(errno), "deliver \"%s\": %s", new, strerror(errno));
-		goto out; /* may have arrived all the same: "delivered" tells */
-	}
-	r = 0;
-out:
-	fd_close(&folder);
+	if (d->failed)
+		r = fault_set(f, FAULT_TEMP, "deliver \"new/%s\": it was not written whole", name);
+	else if (fsync(d->fd) == -1 || publish(d, name) == -1 ||
+		 fsync(d->new) == -1) /* the name must survive too, not only the octets */
+		r = fault_set(f, maildir_fault_kind(errno), "deliver \"new/%s\": %s", name,
+		    strerror(errno)); /* may have arrived all the same: "delivered" tells */
 	maildir_deliver_abort(dp); /* tmp/'s name has done its work */
 	return r;
 }
@@ -216,16 +232,14 @@ void
 maildir_deliver_abort(struct delivery **dp)
 {
 	struct delivery *d = *dp;
-	char tmp[NAME_ROOM + 8];
 
 	if (d == NULL)
 		return;
-	if (d->fd != -1) {
-		(void)snprintf(tmp, sizeof tmp, "tmp/%s", d->unique);
-		(void)unlinkat(d->dir, tmp, 0); /* what stays is swept after 36 hours */
-	}
+	if (d->fd != -1)
+		(void)unlinkat(d->tmp, d->unique, 0); /* what stays is swept after 36 hours */
 	fd_close(&d->fd);
-	fd_close(&d->dir);
+	fd_close(&d->new);
+	fd_close(&d->tmp);
 	free(d);
 	*dp = NULL;
 }
@@ -235,23 +249,17 @@ maildir_delivered(int root, const char *path, const char *name, struct fault *f)
 {
 	int dir = open_below(root, path, O_RDONLY | O_DIRECTORY, true);
 	struct listing l;
-	struct name want;
-	int r = 0;
+	int r;
 
 	if (dir == -1)
 		return errno == ENOENT ? 0
-				       : fault_set(f, fault_kind_of_errno(errno), "open \"%s\": %s",
+				       : fault_set(f, maildir_fault_kind(errno), "open \"%s\": %s",
 					     path, strerror(errno));
-	name_parse(name, &want);
-	if (listing_scan(dir, &l, f) == -1) {
-		fd_close(&dir);
-		return -1;
+	r = listing_scan(dir, &l, f);
+	if (r == 0) {
+		r = listing_find(&l, name, strlen(name)) != NULL;
+		listing_free(&l);
 	}
-	for (uint32_t i = 0; i < l.count && r == 0; i++)
-		if (l.entries[i].base == want.base &&
-		    memcmp(entry_name(&l, &l.entries[i]), name, want.base) == 0)
-			r = 1;
-	listing_free(&l);
 	fd_close(&dir);
 	return r;
 }

@@ -36,7 +36,7 @@ maildir_open(int root, const char *path, struct drop **ret, struct fault *f)
 		return 0;
 	}
 	if (d->dir == -1) {
-		enum fault_kind kind = fault_kind_of_errno(errno);
+		enum fault_kind kind = maildir_fault_kind(errno);
 
 		fault_set(f, kind, "open maildrop \"%s\": %s", path, strerror(errno));
 		goto fail;
@@ -74,8 +74,15 @@ static void
 maildir_uid(const struct drop *d, uint32_t i, char *uid)
 {
 	const struct entry *e = &d->list.entries[i];
+	struct listing list = d->list; /* only looked at */
 
 	name_uid(entry_name(&d->list, e), e->base, uid);
+	/* A digest, and somebody has named a file like it: the digest of that, then, and so on. */
+	while (e->base != strlen(uid) || memcmp(entry_name(&d->list, e), uid, e->base) != 0) {
+		if (listing_find(&list, uid, strlen(uid)) == NULL)
+			break;
+		name_digest(uid, strlen(uid), uid);
+	}
 }
 
 static int64_t

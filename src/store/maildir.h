@@ -8,14 +8,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/fault.h"
 #include "store/store.h"
 
+/* How often messages are looked for that do not stay under the name that they were seen with. */
+enum { MAILDIR_LOOKS = 5 };
+
 enum {
 	IN_CUR = 1, /* else in new */
 	SIZE_KNOWN = 2,
-	MEASURED = 4, /* it was read: the next two are true */
+	MEASURED = 4, /* it was read: the next two are true, of the file that stamp knows */
 	WIRE_FORM = 8,
 	EIGHT_BIT = 16,
 	GONE = 32, /* not found again */
@@ -31,6 +35,7 @@ struct entry {
 	uint32_t micros;
 	uint16_t base; /* octets of the base name */
 	uint16_t flags;
+	uint32_t stamp; /* of the file that was measured */
 };
 
 struct listing {
@@ -61,6 +66,9 @@ const char *entry_folder(const struct entry *e);
 int entry_compare(const struct listing *la, const struct entry *a, const struct listing *lb,
     const struct entry *b);
 
+/* The entry of a base name in a sorted listing, or NULL. */
+struct entry *listing_find(struct listing *l, const char *base, size_t len);
+
 /* Reads new/ and cur/ of dir into a sorted listing, again when they change meanwhile. */
 int listing_scan(int dir, struct listing *ret, struct fault *f);
 void listing_free(struct listing *l);
@@ -72,12 +80,16 @@ int maildir_relocate(struct drop *d, struct fault *f);
 
 /* Opens what an entry stands for, if it is a regular file: descriptor or -1 with errno (ELOOP for
  * a link, EINVAL for other things that are no file). */
-int maildir_open_entry(int dir, const char *folder, const char *name, uint64_t *ret_stored);
+int maildir_open_entry(const struct drop *d, const struct entry *e, struct stat *ret);
 
 /* Gives every entry its size; those that cannot be read are left out. */
 int maildir_sizes(struct drop *d, struct fault *f);
-/* Reads one message and notes what it measures; -1 with errno. */
-int maildir_measure(struct drop *d, struct entry *e);
+/* Whether what is known of the size can be so of this file; else it is to be measured. */
+bool maildir_size_fits(const struct entry *e, int fd, const struct stat *st);
+/* Reads one open message and notes what it measures; -1 with errno.  buf has MEASURE_ROOM octets.
+ */
+enum { MEASURE_ROOM = 256 * 1024 };
+int maildir_measure(struct entry *e, int fd, const struct stat *st, uint8_t *buf);
 
 /* Sizes that dovecot-uidlist knows, for entries without one. */
 void uidlist_sizes(int dir, struct listing *l);
@@ -97,5 +109,9 @@ void maildir_deliver_abort(struct delivery **d);
 
 /* open(2) below a folder, never leaving it, never through a link when links is false. */
 int open_below(int dir, const char *path, int flags, bool links);
+
+/* The kind of a fault of the maildrop as a whole: fault_kind_of_errno(), but never FAULT_GONE, which
+ * is for messages. */
+enum fault_kind maildir_fault_kind(int err);
 
 #endif

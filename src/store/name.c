@@ -44,26 +44,38 @@ name_parse(const char *text, struct name *ret)
 	if (n > 0 && n + 1 < ret->base && text[n] == '.' && text[n + 1] == 'M' &&
 	    digits(text + n + 2, ret->base - n - 2, &micros) > 0 && micros < 1000000)
 		ret->micros = (uint32_t)micros;
-	ret->has_wire = find_size(text, ret->base, 'W', &ret->wire);
-	/* no message gets shorter on its way to the wire */
-	if (ret->has_wire && find_size(text, ret->base, 'S', &stored) && ret->wire < stored)
-		ret->has_wire = false;
+	ret->has_wire =
+	    find_size(text, ret->base, 'W', &ret->wire) && ret->wire <= NAME_WIRE_MAX &&
+	    (!find_size(text, ret->base, 'S', &stored) || name_wire_possible(ret->wire, stored));
+}
+
+bool
+name_wire_possible(uint64_t wire, uint64_t stored)
+{
+	/* no message gets shorter; at most every octet is a line end, and one more is added */
+	return wire >= stored && (wire - stored <= stored || wire - stored - stored <= 2);
 }
 
 void
 name_uid(const char *text, size_t base, char *uid)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
-
 	if (pop3_uid_valid((const uint8_t *)text, base)) {
 		memcpy(uid, text, base);
 		uid[base] = '\0';
 		return;
 	}
+	name_digest(text, base, uid);
+}
+
+void
+name_digest(const char *text, size_t len, char *uid)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned size = 0;
+
 	/* cannot fail but for want of memory; then the zeros make a valid, if common, unique-id */
 	memset(digest, 0, sizeof digest);
-	(void)EVP_Digest(text, base, digest, &len, EVP_sha256(), NULL);
+	(void)EVP_Digest(text, len, digest, &size, EVP_sha256(), NULL);
 	for (unsigned i = 0; i < 32; i++)
 		(void)snprintf(uid + 2 * i, 3, "%02x", digest[i]);
 }

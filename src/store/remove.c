@@ -15,92 +15,106 @@ is_marked(const uint8_t *marked, uint32_t i)
 }
 
 struct removal {
-	bool touched[2]; /* new, cur: to be synced */
-	uint32_t removed; /* gone, by us or by others */
-	uint32_t missing; /* not under the name that we knew */
+	struct drop *drop;
+	struct fault *fault; /* of the first that could not be removed */
 	bool failed;
+	int folders[2]; /* new, cur; -1: not there */
+	bool touched[2]; /* to be synced */
 };
 
 static void
-fail(struct removal *r, struct fault *f, const char *folder, const char *name, const char *what)
+fail(struct removal *r, const char *folder, const char *name, const char *what)
 {
 	if (!r->failed)
-		fault_set(f, FAULT_TEMP, "%s \"%s/%s\": %s", what, folder, name, strerror(errno));
+		fault_set(r->fault, maildir_fault_kind(errno), "%s \"%s/%s\": %s", what, folder,
+		    name, strerror(errno));
 	r->failed = true;
 }
 
-static void
-remove_one(struct drop *d, struct entry *e, struct removal *r, bool last, struct fault *f)
+/* Removes all marked ones; returns how many are not there under the names that we know. */
+static uint32_t
+remove_marked(struct removal *r, const uint8_t *marked)
 {
-	const char *folder = entry_folder(e), *name = entry_name(&d->list, e);
-	char path[NAME_MAX + 8];
+	struct listing *l = &r->drop->list;
+	uint32_t missing = 0;
 
-	(void)snprintf(path, sizeof path, "%s/%s", folder, name);
-	if (unlinkat(d->dir, path, 0) == 0) {
-		e->flags |= GONE;
-		r->touched[(e->flags & IN_CUR) != 0] = true;
-		r->removed++;
-	} else if (errno == ENOENT && !last) {
-		r->missing++;
-	} else if (errno == ENOENT) {
-		e->flags |= GONE;
-		r->removed++;
-	} else {
-		fail(r, f, folder, name, "remove");
+	for (uint32_t i = 0; i < l->count; i++) {
+		struct entry *e = &l->entries[i];
+		int cur = (e->flags & IN_CUR) != 0;
+
+		if (!is_marked(marked, i) || (e->flags & GONE) != 0)
+			continue;
+		if (r->folders[cur] == -1) {
+			missing++;
+		} else if (unlinkat(r->folders[cur], entry_name(l, e), 0) == 0) {
+			e->flags |= GONE;
+			r->touched[cur] = true;
+		} else if (errno == ENOENT) {
+			missing++;
+		} else {
+			fail(r, entry_folder(e), entry_name(l, e), "remove");
+		}
 	}
+	return missing;
 }
 
-static void
-sync_folder(struct drop *d, const char *folder, struct removal *r, struct fault *f)
+/* By descriptor from here on: what is put in place of a folder meanwhile is none of our business. */
+static int
+open_folders(struct removal *r)
 {
-	int fd = open_below(d->dir, folder, O_RDONLY | O_DIRECTORY, false);
+	static const char *const folders[2] = { "new", "cur" };
 
-	if (fd == -1 || fsync(fd) == -1)
-		fail(r, f, folder, "", "sync");
-	fd_close(&fd);
+	for (int i = 0; i < 2; i++) {
+		r->folders[i] = open_below(r->drop->dir, folders[i], O_RDONLY | O_DIRECTORY, false);
+		if (r->folders[i] == -1 && errno != ENOENT) {
+			fail(r, folders[i], "", "open");
+			return -1;
+		}
+	}
+	return 0;
 }
 
 int
 maildir_remove(struct drop *d, const uint8_t *marked, uint32_t *ret_removed, struct fault *f)
 {
+	struct removal r = { .drop = d, .fault = f, .folders = { -1, -1 } };
 	struct listing *l = &d->list;
-	struct removal r = { 0 };
-	uint32_t i;
+	uint32_t missing = 0, asked = 0, removed = 0;
 
-	for (i = 0; i < l->count; i++) {
-		if (!is_marked(marked, i))
-			continue;
-		if ((l->entries[i].flags & GONE) != 0)
-			r.removed++;
-		else
-			remove_one(d, &l->entries[i], &r, false, f);
+	for (uint32_t i = 0; i < l->count; i++) {
+		asked += is_marked(marked, i);
+		/* gone already: by whom, and whether for good, nobody knows */
+		if (is_marked(marked, i) && (l->entries[i].flags & GONE) != 0)
+			r.touched[0] = r.touched[1] = true;
 	}
-	if (r.missing > 0) {
-		/* renamed by an IMAP server since, or gone: one look for all of them */
+	*ret_removed = 0;
+	if (asked == 0)
+		return 0;
+	if (open_folders(&r) == -1)
+		goto out;
+	for (int looks = 0; (missing = remove_marked(&r, marked)) > 0; looks++) {
 		struct fault scan;
 
-		if (maildir_relocate(d, &scan) == -1) {
-			if (!r.failed && f != NULL)
-				*f = scan;
-			r.failed = true;
-		} else {
-			for (i = 0; i < l->count; i++) {
-				if (!is_marked(marked, i))
-					continue;
-				/* those removed above are GONE from the list, too: count once */
-				if ((l->entries[i].flags & GONE) == 0)
-					remove_one(d, &l->entries[i], &r, true, f);
-			}
-			r.removed = 0;
-			for (i = 0; i < l->count; i++)
-				if (is_marked(marked, i) && (l->entries[i].flags & GONE) != 0)
-					r.removed++;
+		r.touched[0] = r.touched[1] = true;
+		/* renamed by an IMAP server since, or gone: one look for all of them */
+		if (looks == MAILDIR_LOOKS) {
+			fault_set(&scan, FAULT_TEMP, "remove: messages do not stop moving");
+		} else if (maildir_relocate(d, &scan) == 0) {
+			continue;
 		}
+		if (!r.failed && f != NULL)
+			*f = scan;
+		r.failed = true;
+		break;
 	}
-	if (r.touched[0])
-		sync_folder(d, "new", &r, f);
-	if (r.touched[1])
-		sync_folder(d, "cur", &r, f);
-	*ret_removed = r.removed;
+	for (int i = 0; i < 2; i++)
+		if (r.touched[i] && r.folders[i] != -1 && fsync(r.folders[i]) == -1)
+			fail(&r, i == 0 ? "new" : "cur", "", "sync");
+	for (uint32_t i = 0; i < l->count; i++)
+		removed += is_marked(marked, i) && (l->entries[i].flags & GONE) != 0;
+	*ret_removed = removed;
+out:
+	fd_close(&r.folders[0]);
+	fd_close(&r.folders[1]);
 	return r.failed ? -1 : 0;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -16,6 +17,7 @@
 
 enum {
 	TRIES = 5, /* scans of folders that do not stop changing */
+	OPEN_TRIES = 16, /* a rename somewhere can make the kernel unsure of a ".." */
 	DENTS = 64 * 1024,
 	NAMES_MAX = 1u << 31, /* octets of names: some 20 million messages */
 };
@@ -31,7 +33,20 @@ open_below(int dir, const char *path, int flags, bool links)
 		    RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (links ? 0 : RESOLVE_NO_SYMLINKS),
 	};
 
-	return (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
+	for (int i = 1;; i++) {
+		int fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
+
+		if (fd != -1 || i == OPEN_TRIES || (errno != EAGAIN && errno != EINTR))
+			return fd;
+	}
+}
+
+enum fault_kind
+maildir_fault_kind(int err)
+{
+	enum fault_kind kind = fault_kind_of_errno(err);
+
+	return kind == FAULT_GONE ? FAULT_TEMP : kind;
 }
 
 const char *
@@ -61,8 +76,39 @@ compare_sorting(const void *a, const void *b, void *list)
 	const struct entry *ea = a, *eb = b;
 	int r = entry_compare(list, ea, list, eb);
 
-	/* the same message in both folders was moved while we looked: cur is the later word */
-	return r != 0 ? r : (int)(ea->flags & IN_CUR) - (int)(eb->flags & IN_CUR);
+	/* the same message twice was renamed while we looked: what was seen later is right */
+	return r != 0 ? r : (ea->name > eb->name) - (ea->name < eb->name);
+}
+
+struct entry *
+listing_find(struct listing *l, const char *base, size_t len)
+{
+	char text[NAME_MAX + 1];
+	struct listing want = { .names = text };
+	struct entry key;
+	struct name n;
+	uint32_t low = 0, high = l->count;
+
+	if (len > NAME_MAX)
+		return NULL;
+	memcpy(text, base, len);
+	text[len] = '\0';
+	name_parse(text, &n);
+	if (n.base != len)
+		return NULL;
+	key = (struct entry){ .seconds = n.seconds, .micros = n.micros, .base = (uint16_t)n.base };
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		int c = entry_compare(&want, &key, l, &l->entries[mid]);
+
+		if (c == 0)
+			return &l->entries[mid];
+		if (c < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
 }
 
 void
@@ -147,15 +193,19 @@ read_folder(int fd, struct listing *l, uint16_t flags, char *buf)
 {
 	ssize_t n;
 
-	while ((n = getdents64(fd, buf, DENTS)) > 0) {
+	while ((n = getdents64(fd, buf, DENTS)) > 0 || (n == -1 && errno == EINTR)) {
 		for (ssize_t at = 0; at < n;) {
 			const struct dirent64 *de =
 			    (const struct dirent64 *)(const void *)(buf + at);
 
 			at += de->d_reclen;
-			/* ":2,S" alone has no base name: nothing to tell it by */
-			if (de->d_name[0] == '.' || de->d_name[0] == ':')
+			if (de->d_name[0] == '.')
 				continue;
+			if (strlen(de->d_name) > NAME_MAX) {
+				/* cut, it could be another's */
+				listing_skip(l, de->d_name, "name too long");
+				continue;
+			}
 			if (is_message(l, fd, de) && add(l, de->d_name, flags) == -1) {
 				errno = ENOMEM;
 				return -1;
@@ -165,13 +215,31 @@ read_folder(int fd, struct listing *l, uint16_t flags, char *buf)
 	return n == 0 ? 0 : -1;
 }
 
-/* One pass over both folders; *ret_changed says that one of them changed meanwhile. */
+/*
+ * Whether a folder cannot have changed between two looks at it, the first not before start.  Its
+ * time is that of a coarse clock: a change in the same tick as the one before leaves no trace, so
+ * the last change must be older than that.  Some file systems count whole seconds.
+ */
+static bool
+is_settled(const struct stat *before, const struct stat *after, const struct timespec *start)
+{
+	struct timespec m = after->st_mtim;
+
+	if (m.tv_sec != before->st_mtim.tv_sec || m.tv_nsec != before->st_mtim.tv_nsec)
+		return false;
+	return m.tv_sec < start->tv_sec ||
+	       (m.tv_sec == start->tv_sec && m.tv_nsec != 0 && m.tv_nsec < start->tv_nsec);
+}
+
+/* One pass over both folders; *ret_changed says that one of them may have changed meanwhile. */
 static int
 scan_once(int dir, struct listing *l, char *buf, bool *ret_changed, struct fault *f)
 {
 	struct stat before[2], after;
+	struct timespec start;
 	int fds[2] = { -1, -1 }, r = -1;
 
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &start); /* cannot fail; the clock of files */
 	*ret_changed = false;
 	for (int i = 0; i < 2; i++) {
 		fds[i] = open_below(dir, folders[i], O_RDONLY | O_DIRECTORY, false);
@@ -179,15 +247,14 @@ scan_once(int dir, struct listing *l, char *buf, bool *ret_changed, struct fault
 			continue;
 		if (fds[i] == -1 || fstat(fds[i], &before[i]) == -1 ||
 		    read_folder(fds[i], l, i == 0 ? 0 : IN_CUR, buf) == -1) {
-			fault_set(f, fault_kind_of_errno(errno), "read folder \"%s\": %s",
+			fault_set(f, maildir_fault_kind(errno), "read folder \"%s\": %s",
 			    folders[i], strerror(errno));
 			goto out;
 		}
 	}
 	for (int i = 0; i < 2; i++)
-		if (fds[i] != -1 && (fstat(fds[i], &after) == -1 ||
-					after.st_mtim.tv_sec != before[i].st_mtim.tv_sec ||
-					after.st_mtim.tv_nsec != before[i].st_mtim.tv_nsec))
+		if (fds[i] != -1 &&
+		    (fstat(fds[i], &after) == -1 || !is_settled(&before[i], &after, &start)))
 			*ret_changed = true;
 	r = 0;
 out:
@@ -201,14 +268,17 @@ listing_scan(int dir, struct listing *ret, struct fault *f)
 {
 	char *buf = malloc(DENTS);
 	bool changed = true;
-	uint32_t kept = 0;
+	uint32_t first = 0, kept = 0;
 
 	if (buf == NULL)
 		return fault_set(f, FAULT_TEMP, "out of memory");
 	*ret = (struct listing){ 0 };
-	/* a rename while a folder is read can hide its message, or show it twice: look again */
+	/* A rename while a folder is read can hide its message, or show it twice: look again.
+	 * Folders that never rest give all that was seen in any pass: a message too many is found
+	 * to be gone later, one too few would be lost for this session. */
 	for (int i = 0; i < TRIES && changed; i++) {
-		listing_free(ret);
+		first = ret->count;
+		ret->skipped = 0;
 		if (scan_once(dir, ret, buf, &changed, f) == -1) {
 			free(buf);
 			listing_free(ret);
@@ -216,6 +286,10 @@ listing_scan(int dir, struct listing *ret, struct fault *f)
 		}
 	}
 	free(buf);
+	if (!changed && first > 0) {
+		ret->count -= first;
+		memmove(ret->entries, ret->entries + first, ret->count * sizeof *ret->entries);
+	}
 	if (ret->count > 1)
 		qsort_r(ret->entries, ret->count, sizeof *ret->entries, compare_sorting, ret);
 	for (uint32_t i = 0; i < ret->count; i++) {
