@@ -359,7 +359,8 @@ last_word_changed_anywhere_is_refused(void **state)
 			len = n = strlen(final);
 			memcpy(changed, final, len + 1);
 			if (how == 0) {
-				changed[at] ^= 1;
+				/* the last letter's lowest bits belong to no octet */
+				changed[at] ^= at + 2 == len ? 4 : 1;
 			} else if (how == 1) {
 				memmove(changed + at, final + at + 1, len - at);
 				n--;

@@ -17,8 +17,8 @@
 static const char *const messages[] = {
 	"From: a@example.org\nSubject: dots\n\nfirst\n.hidden\n.\n..two\nlast\n",
 	"Subject: x\r\n\r\n",
-	"Subject: Gr\xc3\xbc\xc3\x9f"
-	"e\n\nbody\n",
+	("Subject: Gr\xc3\xbc\xc3\x9f"
+	 "e\n\nbody\n"),
 };
 static const uint64_t sizes[] = { 70, 14, 0 };
 enum { MESSAGES = 3 };

@@ -247,7 +247,7 @@ speak(struct transcript *t, const char *line)
 	}
 	add_text(o, text, strlen(text));
 	if (end)
-		octets_add(o, "\r\n" + (line[0] == 'M'), line[0] == 'M' ? 1 : 2);
+		octets_add(o, line[0] == 'M' ? "\n" : "\r\n", line[0] == 'M' ? 1 : 2);
 }
 
 struct transcript *
