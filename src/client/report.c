@@ -39,7 +39,7 @@ report_harmless(struct pop3_slice text, char *out, size_t room)
 	return out;
 }
 
-static void
+static void __attribute__((format(printf, 1, 0)))
 line(const char *fmt, va_list ap)
 {
 	char raw[1024], text[4200];
