@@ -7,14 +7,15 @@
  * fields that RFC 6858 section 2 names, in the header of the message and of every MIME part and
  * embedded message.  The result does not depend on how the input is cut up.
  *
- * No octet >= 0x80 is left in any header.  In doubt something is taken for a header: a boundary
- * counts although its line goes on (RFC 2046, 5.1.1) or its Content-Type is malformed, and the
- * body of a message/rfc822 begins with a header whatever its Content-Transfer-Encoding.
+ * No octet >= 0x80 is left in any header, not even in what only some clients take for one.  So in
+ * doubt something is a header: behind a boundary whose line goes on (RFC 2046, 5.1.1), one that
+ * malformed syntax surrounds or that was itself dropped, and in a message/rfc822 whatever its
+ * Content-Transfer-Encoding.  What comes out, put in again, comes out unchanged.
  *
  * Memory: the output of one feed, and one field, with ceilings.  Of a field above 64 KiB, all is
  * dropped if an octet >= 0x80 is among the first 64 KiB; else it passes, with "?" for any that
- * follow.  So does the body of a multipart that is the 33rd in others, or has a boundary above
- * 250 octets: what is header there is not looked for.  Time: in proportion to the input.
+ * follow.  So does the body of a multipart that is the 33rd in others, has a boundary above 250
+ * octets, or several that differ: what is header there is not looked for.  Time: in proportion to the input.
  */
 #ifndef POP3_SURROGATE_H
 #define POP3_SURROGATE_H

@@ -35,19 +35,23 @@ struct pop3_surrogate {
 	size_t out_at; /* where what was not taken yet begins */
 	uint8_t last; /* the last octet that ever went into out */
 	bool changed;
-	bool masked; /* in a part that is too deep to tell its header from its body */
+	bool masked; /* in a part whose headers cannot be told from its body */
 	uint8_t place; /* enum place */
 	uint8_t at; /* enum line_at */
 
 	uint8_t mode; /* enum field_mode */
 	bool eight_bit; /* in s->field */
 	struct growing field;
-	struct mime mime; /* of the part whose header this is */
-	bool typed; /* by a field, not by default */
+	/* what the header says about the body: as a client will see it, and as it was */
+	struct mime mime, hint;
+	bool typed; /* mime is by a field, not by default */
+	bool ambiguous; /* there are several that disagree */
 
 	bool candidate; /* the line so far, all of it in head, may become a boundary */
 	bool delimiter; /* in a line that is one */
-	bool closing;
+	bool closing; /* ...with "--" behind it */
+	bool exact; /* ...and nothing else but white space */
+	bool bare; /* nothing came since one */
 	size_t level; /* which one */
 	size_t head_len;
 	uint8_t head[HEAD_MAX];
@@ -136,44 +140,123 @@ header_begin(struct pop3_surrogate *s, bool digest)
 {
 	s->place = IN_HEADER;
 	s->mime = (struct mime){ .kind = digest ? MIME_MESSAGE : MIME_LEAF };
-	s->typed = false;
+	s->hint = (struct mime){ .kind = MIME_LEAF };
+	s->bare = false;
+	s->typed = s->ambiguous = false;
 }
 
-/* Notes what the field says about the body.  Of several, the first that gives it a structure:
- * clients do not agree on whether the first or the last counts. */
+static bool
+is_content_type(const uint8_t *p, size_t len, struct pop3_slice *ret_value)
+{
+	struct pop3_slice name;
+
+	return field_name(p, len, &name, ret_value) && field_is(&name, "Content-Type");
+}
+
+/* Notes what a field that goes out says about the body.  Of several, the first that gives it a
+ * structure: clients do not agree on whether the first or the last counts. */
 static void
-field_learn(struct pop3_surrogate *s)
+learn_shown(struct pop3_surrogate *s, const uint8_t *p, size_t len)
+{
+	struct pop3_slice value;
+	struct mime m;
+
+	if (!is_content_type(p, len, &value))
+		return;
+	mime_parse(value, &m);
+	if (!s->typed || s->mime.kind == MIME_LEAF)
+		s->mime = m;
+	else if (m.kind != MIME_LEAF && !mime_same(&m, &s->mime))
+		s->ambiguous = true;
+	s->typed = true;
+}
+
+/* The same of one that does not go out as it is: some may guess what it said. */
+static void
+learn_hidden(struct pop3_surrogate *s)
+{
+	struct pop3_slice value;
+
+	if (s->hint.kind == MIME_LEAF && is_content_type(s->field.data, s->field.len, &value))
+		mime_parse(value, &s->hint);
+}
+
+static const struct mime *
+structure(const struct pop3_surrogate *s)
+{
+	return s->mime.kind != MIME_LEAF ? &s->mime : &s->hint;
+}
+
+static bool
+is_multipart(const struct mime *m)
+{
+	return m->kind == MIME_MULTIPART || m->kind == MIME_DIGEST;
+}
+
+/* If this is the header of a multipart: its boundary counts from here on. */
+static void
+parts_begin(struct pop3_surrogate *s)
+{
+	const struct mime *m = structure(s);
+
+	if (!s->ambiguous && !is_multipart(m))
+		return;
+	if (!s->ambiguous && !s->masked && s->depth < DEPTH_MAX &&
+	    m->boundary_len <= BOUNDARY_MAX) {
+		struct level *l = &s->levels[s->depth++];
+
+		memcpy(l->boundary, m->boundary, m->boundary_len);
+		l->len = m->boundary_len;
+		l->digest = m->kind == MIME_DIGEST;
+	} else {
+		s->masked = true; /* until a boundary that we know */
+	}
+	s->mime.kind = s->hint.kind = MIME_LEAF;
+	s->ambiguous = false;
+}
+
+/* For many clients a header is over at the first line that can be none of its fields; for others
+ * it is not.  So it goes on, but parts may begin. */
+static void
+notice_malformed(struct pop3_surrogate *s, const uint8_t *p, size_t len)
 {
 	struct pop3_slice name, value;
 
-	if (!field_name(s->field.data, s->field.len, &name, &value) ||
-	    !field_is(&name, "Content-Type"))
-		return;
-	if (!s->typed || s->mime.kind == MIME_LEAF)
-		mime_parse(value, &s->mime);
-	s->typed = true;
+	if (!field_name(p, len, &name, &value) || name.data[name.len] != ':')
+		parts_begin(s);
 }
 
 /* The field is over. */
 static void
 field_end(struct pop3_surrogate *s)
 {
-	if (s->mode == FIELD_KEPT) {
-		field_learn(s);
-		if (!s->eight_bit) {
-			emit(s, s->field.data, s->field.len);
-		} else {
-			size_t before = s->out.len;
+	size_t before = s->out.len;
 
-			s->changed = true;
-			field_rewrite(s->field.data, s->field.len, &s->out);
-			if (s->out.len > before)
-				s->last = s->out.data[s->out.len - 1];
+	if (s->mode == FIELD_KEPT && !s->eight_bit) {
+		learn_shown(s, s->field.data, s->field.len);
+		notice_malformed(s, s->field.data, s->field.len);
+		emit(s, s->field.data, s->field.len);
+	} else if (s->mode == FIELD_KEPT) {
+		s->changed = true;
+		learn_hidden(s);
+		field_rewrite(s->field.data, s->field.len, &s->out);
+		if (s->out.len > before) {
+			learn_shown(s, s->out.data + before, s->out.len - before);
+			s->last = s->out.data[s->out.len - 1];
 		}
 	}
+	if (s->out.len > before || s->mode == FIELD_PASSED)
+		s->bare = false;
 	s->mode = FIELD_NONE;
 	s->eight_bit = false;
 	s->field.len = 0;
+}
+
+static void
+field_begin(struct pop3_surrogate *s)
+{
+	field_end(s);
+	s->mode = FIELD_KEPT;
 }
 
 /* Further octets of the field that is being read. */
@@ -191,12 +274,16 @@ field_add(struct pop3_surrogate *s, const uint8_t *p, size_t len)
 		len -= n;
 		if (len == 0)
 			return;
-		field_learn(s);
-		s->mode = s->eight_bit ? FIELD_DROPPED : FIELD_PASSED;
-		if (s->eight_bit)
+		if (s->eight_bit) {
+			s->mode = FIELD_DROPPED;
 			s->changed = true;
-		else
+			learn_hidden(s);
+		} else {
+			s->mode = FIELD_PASSED;
+			learn_shown(s, s->field.data, s->field.len);
+			notice_malformed(s, s->field.data, s->field.len);
 			emit(s, s->field.data, s->field.len);
+		}
 		s->field.len = 0;
 	}
 	if (s->mode == FIELD_PASSED)
@@ -207,22 +294,30 @@ field_add(struct pop3_surrogate *s, const uint8_t *p, size_t len)
 static void
 header_end(struct pop3_surrogate *s)
 {
-	const struct mime *m = &s->mime;
-
 	s->place = IN_BODY;
-	if (m->kind == MIME_MESSAGE) {
+	if (structure(s)->kind == MIME_MESSAGE && !s->ambiguous)
 		header_begin(s, false);
-	} else if (m->kind != MIME_LEAF) {
-		if (s->depth < DEPTH_MAX && m->boundary_len <= BOUNDARY_MAX) {
-			struct level *l = &s->levels[s->depth++];
+	else
+		parts_begin(s);
+}
 
-			memcpy(l->boundary, m->boundary, m->boundary_len);
-			l->len = m->boundary_len;
-			l->digest = m->kind == MIME_DIGEST;
-		} else {
-			s->masked = true; /* until a boundary that we know */
-		}
-	}
+/* A boundary in a header looks like one of its fields to a client that does not take it for one. */
+static void
+emit_delimiter(struct pop3_surrogate *s, const uint8_t *p, size_t len)
+{
+	if (s->place == IN_HEADER)
+		emit_masked(s, p, len);
+	else
+		emit(s, p, len);
+}
+
+static bool
+is_blank(const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (p[i] != ' ' && p[i] != '\t')
+			return false;
+	return true;
 }
 
 /*
@@ -232,11 +327,12 @@ header_end(struct pop3_surrogate *s)
 static void
 candidate_decide(struct pop3_surrogate *s)
 {
-	size_t longest = 0, level = 0;
-	const uint8_t *rest;
+	size_t longest = 0, level = 0, rest;
 
 	s->candidate = false;
 	if (s->head_len > 2 && s->head[1] == '-') {
+		if (s->place == IN_HEADER)
+			parts_begin(s); /* see notice_malformed() */
 		for (size_t i = s->depth; i > 0; i--) {
 			const struct level *l = &s->levels[i - 1];
 
@@ -249,8 +345,7 @@ candidate_decide(struct pop3_surrogate *s)
 	}
 	if (longest == 0) {
 		if (s->place == IN_HEADER) {
-			field_end(s);
-			s->mode = FIELD_KEPT;
+			field_begin(s);
 			field_add(s, s->head, s->head_len);
 		} else if (s->masked) {
 			emit_masked(s, s->head, s->head_len);
@@ -260,25 +355,41 @@ candidate_decide(struct pop3_surrogate *s)
 		return;
 	}
 	field_end(s); /* a header without an empty line */
-	emit(s, s->head, s->head_len);
-	rest = s->head + 2 + longest;
-	s->closing = s->head_len >= longest + 4 && rest[0] == '-' && rest[1] == '-';
+	emit_delimiter(s, s->head, s->head_len);
+	rest = 2 + longest;
+	s->closing = s->head_len >= rest + 2 && memcmp(s->head + rest, "--", 2) == 0;
+	rest += s->closing ? 2 : 0;
+	s->exact = is_blank(s->head + rest, s->head_len - rest);
 	s->level = level;
 	s->delimiter = true;
 }
 
-/* The line end of a boundary was seen. */
+/*
+ * The line end of a boundary was seen.  If its line goes on, some clients take it for a boundary
+ * and some do not: a header follows, or goes on, and whatever was open stays so.
+ */
 static void
 delimiter_end(struct pop3_surrogate *s)
 {
+	bool digest = s->levels[s->level].digest;
+
 	s->delimiter = false;
-	s->masked = false;
-	if (s->closing) {
-		s->depth = s->level;
+	if (s->closing && s->bare && s->level + 1 == s->depth)
+		s->exact = false; /* the line end before it was the other's (RFC 2046, 5.1.1) */
+	if (!s->exact && s->place == IN_HEADER) {
+		if (digest && s->mime.kind == MIME_LEAF)
+			s->mime.kind = MIME_MESSAGE;
+		return;
+	}
+	if (s->exact) {
+		s->masked = false;
+		s->depth = s->closing ? s->level : s->level + 1;
+	}
+	if (s->exact && s->closing) {
 		s->place = IN_BODY;
 	} else {
-		s->depth = s->level + 1;
-		header_begin(s, s->levels[s->level].digest);
+		header_begin(s, digest);
+		s->bare = true;
 	}
 }
 
@@ -291,6 +402,7 @@ header_line_end(struct pop3_surrogate *s, const uint8_t *end)
 		return;
 	}
 	field_end(s);
+	s->bare = false;
 	if (*end == '\n' && s->last == '\r')
 		emit(s, end, 1); /* a field in between was dropped: these are two line ends */
 	emit(s, end, 1);
@@ -304,10 +416,8 @@ feed_header(struct pop3_surrogate *s, const uint8_t *p, const uint8_t *end, cons
 	size_t run = lines_end(p, (size_t)(end - p), end, next_cr);
 
 	if (run > 0) {
-		if (s->at == BOL && (s->mode == FIELD_NONE || (*p != ' ' && *p != '\t'))) {
-			field_end(s);
-			s->mode = FIELD_KEPT;
-		}
+		if (s->at == BOL && (s->mode == FIELD_NONE || (*p != ' ' && *p != '\t')))
+			field_begin(s);
 		field_add(s, p, run);
 		s->at = TEXT;
 	}
@@ -347,6 +457,17 @@ feed_body(
 	return (size_t)(p - start);
 }
 
+/* Whether a line that begins with "-", as this one does, has to be looked at as a whole. */
+static bool
+may_be_boundary(struct pop3_surrogate *s)
+{
+	if (s->place == IN_HEADER) {
+		field_end(s);
+		return s->depth > 0 || is_multipart(structure(s));
+	}
+	return s->depth > 0;
+}
+
 static void
 feed(struct pop3_surrogate *s, const uint8_t *in, size_t len)
 {
@@ -366,7 +487,7 @@ feed(struct pop3_surrogate *s, const uint8_t *in, size_t len)
 				continue;
 			}
 		}
-		if (s->at == BOL && *p == '-' && s->depth > 0 && !s->candidate) {
+		if (s->at == BOL && *p == '-' && !s->candidate && may_be_boundary(s)) {
 			s->candidate = true;
 			s->head_len = 0;
 		}
@@ -384,7 +505,8 @@ feed(struct pop3_surrogate *s, const uint8_t *in, size_t len)
 		}
 		if (s->delimiter) {
 			run = lines_end(p, (size_t)(end - p), end, &next_cr);
-			emit(s, p, run);
+			s->exact = s->exact && is_blank(p, run);
+			emit_delimiter(s, p, run);
 		} else if (s->place == IN_HEADER) {
 			run = feed_header(s, p, end, &next_cr);
 		} else {

@@ -173,11 +173,15 @@ mime_parse(struct pop3_slice value, struct mime *ret)
 	value = text_trim(value.data, value.len);
 	if (!mime_next(value, &at, &first))
 		return;
-	/* so much of the type as can matter; "multipart / mixed" is one, too */
+	/* so much of the type as can matter; "multipart / mixed" is one, too, and "a/b c" is "a/b" */
 	text_take(first.data, first.len, TEXT_SYNTAX, &type);
-	for (size_t i = 0; i < type.len; i++)
+	for (size_t i = 0; i < type.len; i++) {
 		if (type.data[i] != ' ')
 			text[n++] = (char)type.data[i];
+		else if (n > 0 && text[n - 1] != '/' &&
+			 (i + 1 == type.len || type.data[i + 1] != '/'))
+			break;
+	}
 	text[n] = '\0';
 	growing_free(&type);
 	if (strncasecmp(text, "multipart/", 10) == 0) {
@@ -190,7 +194,17 @@ mime_parse(struct pop3_slice value, struct mime *ret)
 									      : MIME_MULTIPART;
 	} else if (strcasecmp(text, "message/rfc822") == 0 ||
 		   strcasecmp(text, "message/global") == 0 ||
+		   strcasecmp(text, "message/news") == 0 ||
 		   strcasecmp(text, "message/external-body") == 0) {
 		ret->kind = MIME_MESSAGE;
 	}
+}
+
+bool
+mime_same(const struct mime *a, const struct mime *b)
+{
+	size_t len = a->boundary_len < BOUNDARY_MAX ? a->boundary_len : BOUNDARY_MAX;
+
+	return a->kind == b->kind && a->boundary_len == b->boundary_len &&
+	       memcmp(a->boundary, b->boundary, len) == 0;
 }

@@ -30,6 +30,8 @@ struct mime {
 /* A multipart without a boundary is a leaf: nobody can tell its parts. */
 void mime_parse(struct pop3_slice value, struct mime *ret);
 
+bool mime_same(const struct mime *a, const struct mime *b);
+
 /* The parameter (or the value itself) that begins at *at and ends before a semicolon outside of
  * quotes and comments.  False: there is none left. */
 bool mime_next(struct pop3_slice value, size_t *at, struct pop3_slice *ret);

@@ -40,7 +40,7 @@ static void
 embedded_messages(void **state)
 {
 	static const char *const types[] = { "message/rfc822", "MESSAGE/Global; a=b",
-		"message / external-body" };
+		"message / external-body", "message/rfc822 x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
@@ -122,8 +122,58 @@ boundaries_found(void **state)
 	    "Content-Type: text/plain\n" MULTIPART "b\n\n--b\n\n");
 	check(MULTIPART "b\nContent-Type: text/plain\n\n--b\n" DROPPED "\n",
 	    MULTIPART "b\nContent-Type: text/plain\n\n--b\n\n");
+	check(MULTIPART "b\n" MULTIPART "\"b \"\n\n--b\n" DROPPED "\n",
+	    MULTIPART "b\n" MULTIPART "\"b \"\n\n--b\n\n");
+	check(MULTIPART "b\n" MULTIPART "c\n\n--c\n" DROPPED "\n",
+	    MULTIPART "b\n" MULTIPART "c\n\n--c\nX: ?\?\n\n");
+	check("Content-Type: message/rfc822\n" MULTIPART "c\n\n" DROPPED "\n",
+	    "Content-Type: message/rfc822\n" MULTIPART "c\n\nX: ?\?\n\n");
+	/* the one that is left when the other is dropped; the default when both are */
+	check("Content-Type: multipart/" E_ACUTE "; boundary=b\n" MULTIPART "c\n\n--c\n" DROPPED
+	      "\n",
+	    MULTIPART "c\n\n--c\n\n");
+	check(MULTIPART E_ACUTE "; boundary=c\n\n--c\n" DROPPED "\n",
+	    "Content-Type: multipart/mixed; boundary=c\n\n--c\n\n");
+	check("Content-Type: multipart/digest; boundary=b\n\n--b\nContent-Type: text/" E_ACUTE
+	      "\n\n" DROPPED "\n",
+	    "Content-Type: multipart/digest; boundary=b\n\n--b\n\n\n");
 	check("Content-Type: message/rfc822\nContent-Type: text/plain\n\n" DROPPED "\n",
 	    "Content-Type: message/rfc822\nContent-Type: text/plain\n\n\n");
+}
+
+/* Where some clients have long begun with the body, and others have not.
+ * Holds: P6856-03 */
+static void
+malformed_headers(void **state)
+{
+	(void)state;
+	check(
+	    MULTIPART "b\n--b\n" DROPPED "A: b\n\n" DROPPED, MULTIPART "b\n--b\nA: b\n\n" DROPPED);
+	check(MULTIPART "b\nno field\n" DROPPED "--b\n" DROPPED "\n" DROPPED,
+	    MULTIPART "b\nno field\n--b\n\n" DROPPED);
+	check(MULTIPART "b\nA : b\n\n--b\n" DROPPED "\n", MULTIPART "b\nA : b\n\n--b\n\n");
+	check(MULTIPART "b\n--c\nA: b\n\n--b\n" DROPPED "\n", MULTIPART "b\n--c\nA: b\n\n--b\n\n");
+	/* a line that goes on is a boundary to some */
+	check(MULTIPART "b\n\n--b\nContent-Type: message/rfc822\n--b-- : c\n" DROPPED "\n" DROPPED
+			"\n" DROPPED "--b--x\n" DROPPED "\n" DROPPED "--b\n" DROPPED,
+	    MULTIPART "b\n\n--b\nContent-Type: message/rfc822\n--b-- : c\n\n\n" DROPPED
+		      "--b--x\n\n" DROPPED "--b\n");
+	check(MULTIPART "b\n\n--b\n" MULTIPART "c\n\n--bx\n" DROPPED "\n--c\n" DROPPED,
+	    MULTIPART "b\n\n--b\n" MULTIPART "c\n\n--bx\n\n--c\n");
+	check("Content-Type: multipart/digest; boundary=b\n\n--b\nContent-Type: a/b\n--b "
+	      "\tx\n\n" DROPPED,
+	    "Content-Type: multipart/digest; boundary=b\n\n--b\nContent-Type: a/b\n--b \tx\n\n");
+	check(MULTIPART "b\n--b: " E_ACUTE "\n\n--b: " E_ACUTE "\n\n" E_ACUTE "\n",
+	    MULTIPART "b\n--b: ?\?\n\n--b: " E_ACUTE "\n\n" E_ACUTE "\n");
+	check(MULTIPART "b\n\n--b\n--b--\n" DROPPED "\n" DROPPED,
+	    MULTIPART "b\n\n--b\n--b--\n\n" DROPPED);
+	check(MULTIPART "b\n\n--b\n" DROPPED "--b--\n" DROPPED, MULTIPART "b\n\n--b\n--b--\n");
+	check(MULTIPART "b\n" MULTIPART "c\n--x\n" MULTIPART "d\n\n--d\n\n" DROPPED,
+	    MULTIPART "b\n" MULTIPART "c\n--x\n" MULTIPART "d\n\n--d\n\nX: ?\?\n");
+	check(MULTIPART "b\n\n--b\n\n--b--\n" DROPPED, MULTIPART "b\n\n--b\n\n--b--\n" DROPPED);
+	check(
+	    MULTIPART "b\n\n--b\nA:b\n--b--\n" DROPPED, MULTIPART "b\n\n--b\nA:b\n--b--\n" DROPPED);
+	check(MULTIPART "b\n-\n" DROPPED "\n" DROPPED, MULTIPART "b\n-\n\n" DROPPED);
 }
 
 static void
@@ -410,6 +460,7 @@ main(void)
 		cmocka_unit_test(headers_of_parts),
 		cmocka_unit_test(embedded_messages),
 		cmocka_unit_test(boundaries_found),
+		cmocka_unit_test(malformed_headers),
 		cmocka_unit_test(boundaries_that_are_none),
 		cmocka_unit_test(boundaries_in_each_other),
 		cmocka_unit_test(ceilings),
