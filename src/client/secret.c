@@ -18,35 +18,32 @@
 static int
 first_line(int fd, char *out, size_t room)
 {
-	size_t n = 0;
-	char *end;
+	size_t n = 0, len = 0;
 
-	for (;;) {
+	while (n < room - 1) {
 		ssize_t r = read(fd, out + n, room - 1 - n);
 
 		if (r == -1 && errno == EINTR)
 			continue;
 		if (r == -1)
 			return -1;
-		out[n + (size_t)r] = '\0';
-		end = memchr(out, '\n', n + (size_t)r);
 		n += (size_t)r;
-		if (end != NULL || r == 0)
+		while (len < n && out[len] != '\n')
+			len++;
+		if (len < n || r == 0)
 			break;
-		if (n == room - 1) {
-			errno = EMSGSIZE;
-			return -1;
-		}
 	}
-	if (end == NULL)
-		end = out + n;
-	if (end > out && end[-1] == '\r')
-		end--;
-	if (memchr(out, '\0', (size_t)(end - out)) != NULL || end == out) {
+	if (len == room - 1) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	if (len > 0 && out[len - 1] == '\r')
+		len--;
+	explicit_bzero(out + len, room - len);
+	if (len == 0 || strlen(out) != len) {
 		errno = EINVAL;
 		return -1;
 	}
-	explicit_bzero(end, room - (size_t)(end - out));
 	return 0;
 }
 
