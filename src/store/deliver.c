@@ -244,6 +244,27 @@ maildir_deliver_abort(struct delivery **dp)
 	*dp = NULL;
 }
 
+/* Whoever hears that it is there may delete the original: no power cut may take it away then,
+ * though the process that let it appear was killed before it had seen to that. */
+static int
+sync_folders(int dir, struct fault *f)
+{
+	static const char *const folders[] = { "new", "cur" };
+
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		int fd = open_below(dir, folders[i], O_RDONLY | O_DIRECTORY, false);
+
+		if (fd == -1 || fsync(fd) == -1) {
+			fault_set(f, maildir_fault_kind(errno), "sync \"%s\": %s", folders[i],
+			    strerror(errno));
+			fd_close(&fd);
+			return -1;
+		}
+		fd_close(&fd);
+	}
+	return 0;
+}
+
 int
 maildir_delivered(int root, const char *path, const char *name, struct fault *f)
 {
@@ -260,6 +281,8 @@ maildir_delivered(int root, const char *path, const char *name, struct fault *f)
 		r = listing_find(&l, name, strlen(name)) != NULL;
 		listing_free(&l);
 	}
+	if (r == 1 && sync_folders(dir, f) == -1)
+		r = -1;
 	fd_close(&dir);
 	return r;
 }

@@ -70,7 +70,8 @@ struct store_ops {
 	int (*deliver_write)(struct delivery *d, const void *p, size_t len, struct fault *f);
 	void (*deliver_name)(struct delivery *d, char *name);
 	int (*deliver_commit)(struct delivery **d, struct fault *f);
-	/* Whether a message of that base name is in the maildrop at path: 1, 0, or -1. */
+	/* Whether a message of that base name is in the maildrop at path: 1 (and then durably),
+	 * 0, or -1. */
 	int (*delivered)(int root, const char *path, const char *name, struct fault *f);
 	void (*deliver_abort)(struct delivery **d);
 };
