@@ -23,6 +23,7 @@ struct accounts {
 	char *text; /* the file; accounts point into it */
 	size_t len;
 	struct entry *table;
+	size_t hashed;
 	struct scheme decoy;
 	uint64_t decoy_cost;
 	struct scram_habit habits[2]; /* SHA-1, SHA-256; iterations 0: nobody has keys */
@@ -170,6 +171,7 @@ parse_line(struct accounts *t, char *line, const char *fallback)
 		return "a number is none (uid, gid, login_delay, expire)";
 	}
 	HASH_ADD_KEYPTR(hh, t->table, e->account.user, strlen(e->account.user), e);
+	t->hashed += e->account.password.kind == SCHEME_DIGEST || e->account.password.kind == SCHEME_SLOW;
 	learn(t, &e->account.password);
 	return e->account.password.kind == SCHEME_BROKEN ? "the password's scheme is not known"
 							 : NULL;
@@ -262,6 +264,12 @@ accounts_scram_habit(const struct accounts *a, bool sha256, struct scram_habit *
 	if (ret->salt > 32)
 		ret->salt = 32;
 	ret->plain = a->plain;
+}
+
+size_t
+accounts_hashed(const struct accounts *a)
+{
+	return a->hashed;
 }
 
 size_t

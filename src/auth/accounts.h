@@ -40,6 +40,8 @@ void accounts_unref(struct accounts **a);
 /* The account of that name, exactly; NULL: there is none. */
 const struct account *accounts_find(const struct accounts *a, const uint8_t *user, size_t len);
 size_t accounts_count(const struct accounts *a);
+/* Those whose password is kept as a hash: good for nothing that does not send the password. */
+size_t accounts_hashed(const struct accounts *a);
 
 /*
  * How SCRAM looks to users of this file: those who are not there, and those without keys, are shown

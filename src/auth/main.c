@@ -70,6 +70,11 @@ take_accounts(int fd)
 	accounts_unref(&auth.accounts);
 	auth.accounts = fresh;
 	log_info("accounts: %zu in \"%s\"", accounts_count(fresh), auth.setup.accounts);
+	if (accounts_hashed(fresh) > 0 &&
+	    (auth.setup.apop || auth.setup.cram || strstr(auth.setup.mechanisms, "SCRAM") != NULL))
+		log_warning("accounts: %zu have password hashes, which SCRAM, CRAM-MD5 and APOP cannot use: "
+		    "clients that prefer those are refused (\"mechanisms\" in restanted.conf)",
+		    accounts_hashed(fresh));
 }
 
 void

@@ -25,9 +25,11 @@ const struct key schema[] = {
 	{ "plaintext-passwords", KEY_PLAINTEXT, AT(plaintext), "never", 0, 0, "never loopback always", "Logging in",
 	  "Where passwords may be sent without TLS: nowhere, on connections from this machine, or everywhere." },
 	{ "mechanisms", KEY_LIST, AT(mechanisms),
-	  "{\"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-1-PLUS\", \"SCRAM-SHA-256\", \"SCRAM-SHA-1\", \"PLAIN\", \"LOGIN\"}",
+	  "{\"PLAIN\", \"LOGIN\"}",
 	  0, 0, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN CRAM-MD5", NULL,
-	  "SASL mechanisms, the best first. CRAM-MD5 is there for old clients and off unless named." },
+	  "SASL mechanisms, the best first. Add the SCRAM ones where every account has its password in the clear or "
+	  "as SCRAM keys: a client prefers them, and takes a refusal for a wrong password. CRAM-MD5 is there for old "
+	  "clients, and needs passwords in the clear." },
 	{ "apop", KEY_BOOL, AT(apop), "false", 0, 0, NULL, NULL,
 	  "Offer APOP to accounts whose password is kept in the clear. It rests on MD5 and protects little." },
 	{ "accounts", KEY_FILE, AT(accounts), NULL, 0, 0, NULL, NULL,

@@ -62,6 +62,8 @@ class Server:
             "login-user": '"61000"',
             "auth-user": '"61001"',
             "plaintext-passwords": "loopback",
+            "mechanisms": '{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", '
+                          '"PLAIN", "LOGIN"}',
             "failure-delay": "0",
             "login-processes": "2",
         }
