@@ -20,7 +20,7 @@
 
 struct trouble trouble;
 int root = -1;
-static char folder[256];
+char root_path[256];
 static int descriptors;
 static uint64_t sum;
 
@@ -153,10 +153,10 @@ maildir_setup(void **state)
 	trouble = (struct trouble){ 0 };
 	descriptors = count_descriptors();
 	(void)snprintf(
-	    folder, sizeof folder, "%s/restante-maildir-XXXXXX", tmp == NULL ? "/tmp" : tmp);
-	if (mkdtemp(folder) == NULL || chmod(folder, 0755) == -1)
+	    root_path, sizeof root_path, "%s/restante-maildir-XXXXXX", tmp == NULL ? "/tmp" : tmp);
+	if (mkdtemp(root_path) == NULL || chmod(root_path, 0755) == -1)
 		return -1;
-	root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	root = open(root_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root == -1 || mkdirat(root, "m", 0755) == -1 || mkdirat(root, "m/new", 0755) == -1 ||
 	    mkdirat(root, "m/cur", 0755) == -1 || mkdirat(root, "m/tmp", 0755) == -1)
 		return -1;
@@ -182,7 +182,7 @@ maildir_teardown(void **state)
 		print_error("descriptors are left open\n");
 		return -1;
 	}
-	return nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	return nftw(root_path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 void
@@ -241,7 +241,7 @@ uint64_t
 picture(void)
 {
 	sum = 0;
-	assert_int_equal(nftw(folder, add_to_picture, 16, FTW_PHYS), 0);
+	assert_int_equal(nftw(root_path, add_to_picture, 16, FTW_PHYS), 0);
 	return sum;
 }
 

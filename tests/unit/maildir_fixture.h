@@ -36,6 +36,7 @@ struct trouble {
 extern struct trouble trouble;
 
 extern int root; /* the temporary folder */
+extern char root_path[256];
 
 int maildir_setup(void **state);
 int maildir_teardown(void **state);
@@ -50,7 +51,7 @@ bool exists(const char *path);
 uint64_t picture(void);
 /* Whether fd is the folder at path. */
 bool is_folder(int fd, const char *path);
-/* Removes what does not count as a change of the folder: puts its time back to an hour ago. */
+/* Makes the last change of a file or folder so many seconds old. */
 void set_age(const char *path, int seconds);
 /* Ends the test unless it runs as root. */
 void only_as_root(void);
