@@ -1,8 +1,6 @@
 /*
  * content - how fast messages are measured, stuffed and undone: one JSON line each.
  *
- * usage: content [seconds per measurement, default 1]
- *
  * The input is made here, the same each time: a header and lines of 76 octets (base64), or of
  * mixed length (text), with LF or CRLF, in blocks of 128 KiB, as the server reads them.
  */
@@ -135,10 +133,10 @@ report(const char *what, const char *input, const char *eol, void (*run)(void), 
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
 	static const char *const eols[] = { "\n", "\r\n" }, *const names[] = { "LF", "CRLF" };
-	double seconds = argc > 1 ? atof(argv[1]) : 1;
+	const double seconds = 1; /* for each line of output */
 
 	for (int mixed = 0; mixed < 2; mixed++) {
 		for (int i = 0; i < 2; i++) {

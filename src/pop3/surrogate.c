@@ -215,17 +215,6 @@ parts_begin(struct pop3_surrogate *s)
 	s->ambiguous = false;
 }
 
-/* For many clients a header is over at the first line that can be none of its fields; for others
- * it is not.  So it goes on, but parts may begin. */
-static void
-notice_malformed(struct pop3_surrogate *s, const uint8_t *p, size_t len)
-{
-	struct pop3_slice name, value;
-
-	if (!field_name(p, len, &name, &value) || name.data[name.len] != ':')
-		parts_begin(s);
-}
-
 /* The field is over. */
 static void
 field_end(struct pop3_surrogate *s)
@@ -234,7 +223,6 @@ field_end(struct pop3_surrogate *s)
 
 	if (s->mode == FIELD_KEPT && !s->eight_bit) {
 		learn_shown(s, s->field.data, s->field.len);
-		notice_malformed(s, s->field.data, s->field.len);
 		emit(s, s->field.data, s->field.len);
 	} else if (s->mode == FIELD_KEPT) {
 		s->changed = true;
@@ -281,7 +269,6 @@ field_add(struct pop3_surrogate *s, const uint8_t *p, size_t len)
 		} else {
 			s->mode = FIELD_PASSED;
 			learn_shown(s, s->field.data, s->field.len);
-			notice_malformed(s, s->field.data, s->field.len);
 			emit(s, s->field.data, s->field.len);
 		}
 		s->field.len = 0;
@@ -332,7 +319,7 @@ candidate_decide(struct pop3_surrogate *s)
 	s->candidate = false;
 	if (s->head_len > 2 && s->head[1] == '-') {
 		if (s->place == IN_HEADER)
-			parts_begin(s); /* see notice_malformed() */
+			parts_begin(s); /* some end a header at a line that is no field */
 		for (size_t i = s->depth; i > 0; i--) {
 			const struct level *l = &s->levels[i - 1];
 

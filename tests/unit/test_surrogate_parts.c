@@ -170,6 +170,19 @@ malformed_headers(void **state)
 	check(MULTIPART "b\n\n--b\n" DROPPED "--b--\n" DROPPED, MULTIPART "b\n\n--b\n--b--\n");
 	check(MULTIPART "b\n" MULTIPART "c\n--x\n" MULTIPART "d\n\n--d\n\n" DROPPED,
 	    MULTIPART "b\n" MULTIPART "c\n--x\n" MULTIPART "d\n\n--d\n\nX: ?\?\n");
+	check(MULTIPART "b\n--b: x\n\n--b--\n--b\n" DROPPED,
+	    MULTIPART "b\n--b: x\n\n--b--\n--b\n" DROPPED);
+	check(MULTIPART "bc\n" MULTIPART "b\n\n--b\n" DROPPED,
+	    MULTIPART "bc\n" MULTIPART "b\n\n--b\nX: ?\?\n");
+	{
+		char in[600], want[600];
+
+		(void)snprintf(in, sizeof in,
+		    MULTIPART "b\n\n--b\n" MULTIPART "c\n\n--b%300sx\n\n--c\n" DROPPED, "");
+		(void)snprintf(want, sizeof want,
+		    MULTIPART "b\n\n--b\n" MULTIPART "c\n\n--b%300sx\n\n--c\n", "");
+		check(in, want); /* it goes on, but late */
+	}
 	check(MULTIPART "b\n\n--b\n\n--b--\n" DROPPED, MULTIPART "b\n\n--b\n\n--b--\n" DROPPED);
 	check(
 	    MULTIPART "b\n\n--b\nA:b\n--b--\n" DROPPED, MULTIPART "b\n\n--b\nA:b\n--b--\n" DROPPED);
