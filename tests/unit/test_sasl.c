@@ -15,6 +15,7 @@
 #include "auth/scheme.h"
 #include "sasl/client.h"
 #include "sasl/server.h"
+#include "scram.h"
 
 static struct sasl_server *server;
 
@@ -22,7 +23,6 @@ static const uint8_t exporter[32] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 
 	18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 };
 static const uint8_t unique[12] = "unique12345";
 
-enum { FINAL_MAX = 640 };
 enum binding { NONE, EXPORTER, UNIQUE };
 
 /* The account "user" has "pencil", in the clear; of others nothing that can be known. */
@@ -166,40 +166,6 @@ another_channel_is_found_out(void **state)
 	assert_false(both_ends("SCRAM-SHA-256-PLUS", EXPORTER, NONE, "user", "pencil"));
 }
 
-/* client-final for what the server said, made without GNU SASL (RFC 5802, section 3). */
-static void
-final_of(const char *gs2, const uint8_t *binding, size_t binding_len, const char *bare,
-    const char *server_first, const char *secret, char out[FINAL_MAX])
-{
-	char salt_text[128], nonce[256], without[520], message[1300], c64[256];
-	uint8_t c[128], salt[96], salted[32], client[32], stored[32], sig[32];
-	uint8_t proof[64];
-	size_t salt_len;
-	unsigned n, iterations;
-
-	assert_int_equal(
-	    sscanf(server_first, "r=%255[^,],s=%127[^,],i=%u", nonce, salt_text, &iterations), 3);
-	memcpy(c, gs2, strlen(gs2));
-	if (binding_len > 0)
-		memcpy(c + strlen(gs2), binding, binding_len);
-	c64[pop3_base64_encode(c, strlen(gs2) + binding_len, (uint8_t *)c64)] = '\0';
-	(void)snprintf(without, sizeof without, "c=%s,r=%s", c64, nonce);
-	(void)snprintf(message, sizeof message, "%s,%s,%s", bare, server_first, without);
-	assert_true(pop3_base64_decode((uint8_t *)salt_text, strlen(salt_text), salt, &salt_len));
-	assert_int_equal(PKCS5_PBKDF2_HMAC(secret, (int)strlen(secret), salt, (int)salt_len,
-			     (int)iterations, EVP_sha256(), 32, salted),
-	    1);
-	assert_non_null(
-	    HMAC(EVP_sha256(), salted, 32, (const uint8_t *)"Client Key", 10, client, &n));
-	assert_int_equal(EVP_Digest(client, 32, stored, &n, EVP_sha256(), NULL), 1);
-	assert_non_null(
-	    HMAC(EVP_sha256(), stored, 32, (uint8_t *)message, strlen(message), sig, &n));
-	for (int i = 0; i < 32; i++)
-		client[i] ^= sig[i];
-	proof[pop3_base64_encode(client, 32, proof)] = '\0';
-	(void)snprintf(out, FINAL_MAX, "%s,p=%s", without, (char *)proof);
-}
-
 /* Holds: P5802-01 P5802-06 P5802-10 P5802-08 */
 static void
 client_made_by_hand_gets_in(void **state)
@@ -214,7 +180,7 @@ client_made_by_hand_gets_in(void **state)
 		{ "SCRAM-SHA-256", "n,a=user,", NONE, false },
 		{ "SCRAM-SHA-256-PLUS", "p=tls-exporter,,", EXPORTER, true },
 		{ "SCRAM-SHA-256-PLUS", "p=tls-unique,,", UNIQUE, true } };
-	char first[512], answer[512], final[FINAL_MAX], seen[512] = "";
+	char first[512], answer[512], final[SCRAM_FINAL_MAX], seen[512] = "";
 
 	(void)state;
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -228,7 +194,7 @@ client_made_by_hand_gets_in(void **state)
 		assert_true(strcspn(answer, ",") >= 22 + 16); /* its own part is long enough */
 		assert_string_not_equal(answer, seen);
 		(void)snprintf(seen, sizeof seen, "%s", answer);
-		final_of(all[i].gs2, all[i].binding == EXPORTER ? exporter : unique,
+		scram_final(all[i].gs2, all[i].binding == EXPORTER ? exporter : unique,
 		    !bound			 ? 0
 		    : all[i].binding == EXPORTER ? sizeof exporter
 						 : sizeof unique,
@@ -314,13 +280,13 @@ static void
 escaped_names_are_what_they_stand_for(void **state)
 {
 	struct sasl_exchange *x = begin("SCRAM-SHA-256", NONE, false);
-	char answer[512], final[FINAL_MAX];
+	char answer[512], final[SCRAM_FINAL_MAX];
 
 	(void)state;
 	sasl_exchange_lookup(x, lookup, (void *)(uintptr_t) "a,b=c");
 	assert_int_equal(say(x, "n,,n=a=2Cb=3Dc,r=abc", answer), SASL_CONTINUE);
 	assert_string_equal(sasl_exchange_user(x), "a,b=c");
-	final_of("n,,", NULL, 0, "n=a=2Cb=3Dc,r=abc", answer, "pencil", final);
+	scram_final("n,,", NULL, 0, "n=a=2Cb=3Dc,r=abc", answer, "pencil", final);
 	assert_int_equal(say(x, final, answer), SASL_SUCCESS);
 	sasl_exchange_destroy(&x);
 }
@@ -330,11 +296,11 @@ static void
 nobody_acts_for_somebody_else(void **state)
 {
 	struct sasl_exchange *x = begin("SCRAM-SHA-256", NONE, false);
-	char answer[512], final[FINAL_MAX];
+	char answer[512], final[SCRAM_FINAL_MAX];
 
 	(void)state;
 	if (say(x, "n,a=admin,n=user,r=abc", answer) == SASL_CONTINUE) {
-		final_of("n,a=admin,", NULL, 0, "n=user,r=abc", answer, "pencil", final);
+		scram_final("n,a=admin,", NULL, 0, "n=user,r=abc", answer, "pencil", final);
 		assert_int_equal(say(x, final, answer), SASL_FAILED);
 	}
 	sasl_exchange_destroy(&x);
@@ -345,7 +311,7 @@ nobody_acts_for_somebody_else(void **state)
 static void
 last_word_changed_anywhere_is_refused(void **state)
 {
-	char answer[512], final[FINAL_MAX], changed[FINAL_MAX];
+	char answer[512], final[SCRAM_FINAL_MAX], changed[SCRAM_FINAL_MAX];
 	size_t len = 512;
 
 	(void)state;
@@ -355,7 +321,7 @@ last_word_changed_anywhere_is_refused(void **state)
 			size_t n;
 
 			assert_int_equal(say(x, "n,,n=user,r=abc", answer), SASL_CONTINUE);
-			final_of("n,,", NULL, 0, "n=user,r=abc", answer, "pencil", final);
+			scram_final("n,,", NULL, 0, "n=user,r=abc", answer, "pencil", final);
 			len = n = strlen(final);
 			memcpy(changed, final, len + 1);
 			if (how == 0) {
@@ -412,14 +378,14 @@ octets_of_any_kind_are_refused_without_harm(void **state)
 static void
 nothing_follows_success(void **state)
 {
-	char answer[512], final[FINAL_MAX];
+	char answer[512], final[SCRAM_FINAL_MAX];
 
 	(void)state;
 	for (int more = 0; more < 2; more++) {
 		struct sasl_exchange *x = begin("SCRAM-SHA-256", NONE, false);
 
 		assert_int_equal(say(x, "n,,n=user,r=abc", answer), SASL_CONTINUE);
-		final_of("n,,", NULL, 0, "n=user,r=abc", answer, "pencil", final);
+		scram_final("n,,", NULL, 0, "n=user,r=abc", answer, "pencil", final);
 		assert_int_equal(say(x, final, answer), SASL_SUCCESS);
 		assert_int_equal(
 		    say(x, more ? "x" : "", answer), more ? SASL_FAILED : SASL_SUCCESS);
