@@ -111,7 +111,6 @@ protect(struct attempt *a, struct trouble *t)
 static int
 by_sasl(struct attempt *a, const char *mech, struct trouble *t)
 {
-	const char *announced = pop3_client_capa(a->pop)->mechs;
 	uint8_t exporter[32], unique[64];
 	struct sasl_caller_options o = {
 		.mechanism = mech,
@@ -121,7 +120,6 @@ by_sasl(struct attempt *a, const char *mech, struct trouble *t)
 		.exporter_len = link_exporter(a->link, exporter),
 		.unique = unique,
 		.unique_len = link_unique(a->link, unique, sizeof unique),
-		.plus_announced = strstr(announced, "-PLUS") != NULL,
 	};
 	struct sasl_caller *sasl = sasl_caller_create(&o);
 	const uint8_t *out = NULL;

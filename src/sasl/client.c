@@ -86,7 +86,6 @@ sasl_caller_create(const struct sasl_caller_options *o)
 	struct sasl_caller *c = calloc(1, sizeof *c);
 	size_t len = strlen(o->mechanism);
 	bool plus = len > 5 && strcmp(o->mechanism + len - 5, "-PLUS") == 0;
-	bool bound = plus || !o->plus_announced;
 
 	if (c == NULL || !sasl_caller_has(o->mechanism) || gsasl_init(&c->lib) != GSASL_OK ||
 	    gsasl_client_start(c->lib, o->mechanism, &c->session) != GSASL_OK)
@@ -96,7 +95,7 @@ sasl_caller_create(const struct sasl_caller_options *o)
 	if (gsasl_property_set(c->session, GSASL_AUTHID, o->user) != GSASL_OK ||
 	    gsasl_property_set(c->session, GSASL_PASSWORD, o->secret) != GSASL_OK)
 		goto fail;
-	if (c->scram && bound &&
+	if (plus &&
 	    (!bind_channel(c->session, GSASL_CB_TLS_EXPORTER, o->exporter, o->exporter_len) ||
 		!bind_channel(c->session, GSASL_CB_TLS_UNIQUE, o->unique, o->unique_len)))
 		goto fail;

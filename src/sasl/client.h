@@ -17,12 +17,11 @@ struct sasl_caller;
 struct sasl_caller_options {
 	const char *mechanism; /* upper case */
 	const char *user, *secret; /* UTF-8; copied */
-	const uint8_t *exporter, *unique; /* channel bindings; NULL without */
+	/* Channel bindings, for -PLUS; NULL without.  Without -PLUS the server is told that we have
+	 * none ("n"): GNU SASL 2.2.0 fails when it is to say that the server seems to have none ("y",
+	 * RFC 5802, section 6). */
+	const uint8_t *exporter, *unique;
 	size_t exporter_len, unique_len;
-	/* The server announces -PLUS as well: not to use it is our choice, and said so.  If it does
-	 * not, and we have a binding, the server is told that too, and so finds out about somebody
-	 * in between who took it from the list (RFC 5802, section 6). */
-	bool plus_announced;
 };
 
 /*

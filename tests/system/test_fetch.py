@@ -1,11 +1,18 @@
 """restante fetch against servers that err, and against real ones; and killed at any command."""
+import grp
 import json
 import os
+import pathlib
+import pwd
+import shutil
 import signal
+import socket
 import sqlite3
 import ssl
 import subprocess
+import tempfile
 import threading
+import time
 
 import pytest
 
@@ -537,3 +544,130 @@ def test_our_server(client, server):
     p = client.run(server, *ca, "--delete", url=url, plaintext=False)
     assert p.returncode == OK and p.result["deleted"] == 2
     assert not list(server.maildir().glob("*/17*"))
+
+
+def auth_lines(p):
+    return [line for line in p.stderr.decode().splitlines() if line.startswith("C: AUTH") or line.startswith("C: USER")]
+
+
+# Holds: P1734-02 P5034-20 P5034-16 P5802-05 P2384-04 P9266-01 P7677-01
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1",
+                                       "PLAIN", "CRAM-MD5", None])
+def test_mechanisms(client, server, mechanism):
+    server.put(mail(1), "1700000001.M1P1.h")
+    server.settings["mechanisms"] = '{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "CRAM-MD5"}'
+    server.start()
+    ca = ("--ca-file", server.certificate / "cert.pem")
+    auth = "" if mechanism is None else f";AUTH={mechanism.lower()}"
+    url = f"pops://joe%40example.org{auth}@localhost:{server.tls_port}"
+    p = client.run(server, *ca, url=url, plaintext=False)
+    assert p.returncode == OK and p.result["delivered"] == 1, p.stderr.decode()
+    assert auth_lines(p) == [f"C: AUTH {mechanism or 'SCRAM-SHA-256-PLUS'}" +
+                             ("" if mechanism == "CRAM-MD5" else " ****")]
+    client.password.write_text("wrong\n")
+    p = client.run(server, *ca, url=url, plaintext=False)
+    assert p.returncode == NOPERM
+    # who is told one mechanism uses no other; else the password itself is tried once
+    assert len(auth_lines(p)) == (2 if mechanism is None else 1)
+
+
+DOVECOT = shutil.which("dovecot", path="/usr/sbin:/usr/bin")
+
+
+@pytest.fixture
+def dovecot(certificate):
+    """Dovecot with one mailbox, as whoever runs the test."""
+    base = pathlib.Path(tempfile.mkdtemp(prefix="restante-dovecot-"))
+    base.chmod(0o755)
+    (base / "mail").mkdir()
+    ports = [free_port(), free_port()]
+    user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
+    inner = user if os.geteuid() else "dovenull"
+    (base / "users").write_text(
+        f"joe:{{PLAIN}}correct horse:{os.geteuid() or 65534}:{os.getegid() or 65534}::{base}/mail\n")
+    (base / "users").chmod(0o644)
+    if os.geteuid() == 0:
+        os.chown(base / "mail", 65534, 65534)
+    (base / "dovecot.conf").write_text(f"""
+base_dir = {base}/run
+log_path = {base}/log
+protocols = pop3
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {inner}
+first_valid_uid = 1
+first_valid_gid = 1
+mail_location = maildir:~/Maildir
+ssl = yes
+ssl_cert = <{certificate}/cert.pem
+ssl_key = <{certificate}/key.pem
+auth_mechanisms = plain scram-sha-256 scram-sha-1 cram-md5
+passdb {{
+  driver = passwd-file
+  args = {base}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = {base}/users
+}}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    address = 127.0.0.1
+    port = {ports[0]}
+  }}
+  inet_listener pop3s {{
+    address = 127.0.0.1
+    port = {ports[1]}
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+""")
+    process = subprocess.Popen([DOVECOT, "-F", "-c", base / "dovecot.conf"], stderr=subprocess.PIPE)
+    for port in ports:
+        for _ in range(1000):
+            try:
+                socket.create_connection(("127.0.0.1", port), 5).close()
+                break
+            except ConnectionRefusedError:
+                assert process.poll() is None, process.stderr.read() + (base / "log").read_bytes()
+                time.sleep(0.01)  # it does not say when it is ready
+    yield base, ports
+    process.terminate()
+    process.wait(60)
+    process.stderr.close()
+    shutil.rmtree(base)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+@pytest.mark.skipif(DOVECOT is None, reason="no Dovecot")
+@pytest.mark.parametrize("scheme", ["pop", "pops"])
+@pytest.mark.parametrize("mechanism", ["", ";AUTH=SCRAM-SHA-1", ";AUTH=PLAIN", ";AUTH=CRAM-MD5"])
+def test_dovecot(client, certificate, dovecot, scheme, mechanism):
+    base, ports = dovecot
+    folder = base / "mail/Maildir/new"
+    folder.mkdir(parents=True)
+    contents = [b"Subject: %d\n\n.\n..x\nlast %d" % (n, n) for n in range(100)]
+    for n, content in enumerate(contents):
+        (folder / f"{1700000000 + n}.M1P1.h").write_bytes(content)
+    if os.geteuid() == 0:
+        subprocess.run(["chown", "-R", "65534:65534", base / "mail"], check=True)
+    url = f"{scheme}://joe{mechanism}@localhost:{ports[scheme == 'pops']}"
+    options = ("--ca-file", certificate / "cert.pem")
+    p = client.run(None, *options, url=url, plaintext=False)
+    assert p.returncode == OK and p.result["delivered"] == 100, p.stderr.decode() + (base / "log").read_text()
+    assert client.contents() == sorted(c + b"\n" for c in contents)
+    if not mechanism:
+        assert auth_lines(p) == ["C: AUTH SCRAM-SHA-256 ****"]
+    p = client.run(None, *options, "--delete", url=url, plaintext=False)
+    assert p.returncode == OK and p.result["deleted"] == 100 and p.result["delivered"] == 0
+    assert not list(base.glob("mail/Maildir/*/17*"))

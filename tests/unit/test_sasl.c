@@ -99,8 +99,7 @@ both_ends(const char *mechanism, enum binding client, enum binding at_server, co
 		.exporter = client == EXPORTER ? exporter : NULL,
 		.exporter_len = client == EXPORTER ? sizeof exporter : 0,
 		.unique = client == UNIQUE ? unique : NULL,
-		.unique_len = client == UNIQUE ? sizeof unique : 0,
-		.plus_announced = at_server != NONE };
+		.unique_len = client == UNIQUE ? sizeof unique : 0 };
 	struct sasl_exchange *x = begin(mechanism, at_server, at_server != NONE);
 	struct sasl_caller *c = sasl_caller_create(&o);
 	enum sasl_result r = SASL_CONTINUE;
