@@ -9,18 +9,29 @@ static void
 write_text(FILE *out, const char *text)
 {
 	(void)fputc('"', out);
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\' || *text == '$')
-			(void)fputc('\\', out);
-		(void)fputc(*text, out);
+	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			(void)fprintf(out, "\\x%02x", *p);
+		else if (*p == '"' || *p == '\\' || *p == '$')
+			(void)fprintf(out, "\\%c", *p);
+		else
+			(void)fputc(*p, out);
 	}
 	(void)fputc('"', out);
+}
+
+/* The n-th of space-separated words. */
+static void
+write_word(FILE *out, const char *words, int n)
+{
+	for (; n > 0; n--)
+		words += strcspn(words, " ") + 1;
+	(void)fprintf(out, "%.*s", (int)strcspn(words, " "), words);
 }
 
 static void
 write_value(FILE *out, const struct settings *s, const struct key *k)
 {
-	static const char *const plaintext[] = { "never", "loopback", "always" };
 	const char *at = (const char *)s + k->offset;
 	const struct settings_list *l = (const void *)at;
 	int32_t days;
@@ -49,13 +60,13 @@ write_value(FILE *out, const struct settings *s, const struct key *k)
 			(void)fprintf(out, "%d", days);
 		break;
 	case KEY_PLAINTEXT:
-		(void)fputs(plaintext[s->plaintext], out);
+		write_word(out, k->words, (int)*(const enum plaintext *)(const void *)at);
+		break;
+	case KEY_SECOND:
+		write_word(out, k->words, *(const bool *)at);
 		break;
 	default:
-		if (k->offset == offsetof(struct settings, utf8_refuse))
-			(void)fputs(s->utf8_refuse ? "refuse" : "surrogate", out);
-		else
-			write_text(out, *(const char *const *)(const void *)at);
+		write_text(out, *(const char *const *)(const void *)at);
 	}
 }
 
@@ -64,10 +75,8 @@ is_unset(const struct settings *s, const struct key *k)
 {
 	const void *at = (const char *)s + k->offset;
 
-	if (k->type != KEY_STRING && k->type != KEY_FILE)
-		return false;
-	return k->offset == offsetof(struct settings, certificates) ||
-	       *(const char *const *)at == NULL;
+	return k->type == KEY_CERTIFICATE ||
+	       (schema_is_text(k) && *(const char *const *)at == NULL);
 }
 
 void
@@ -126,8 +135,17 @@ type_text(const struct key *k)
 		return "time";
 	case KEY_DAYS:
 		return "never | days";
+	case KEY_HOST:
+	case KEY_USER:
+	case KEY_SERVICE:
+		return "name";
+	case KEY_SCHEME:
+		return "scheme";
 	case KEY_FILE:
+	case KEY_CERTIFICATE:
 		return "file";
+	case KEY_FOLDER:
+		return "folder";
 	case KEY_TEMPLATE:
 		return "path";
 	default:
@@ -147,7 +165,7 @@ settings_write_mdoc(FILE *out)
 			(void)fprintf(out, ".Ss %s\n.Bl -tag -width Ds\n", k->group);
 		}
 		(void)fprintf(out, ".It Ic %s No = Ar ", k->name);
-		if (k->words != NULL && k->type != KEY_LIST) {
+		if (k->words != NULL && k->type != KEY_LIST && k->type != KEY_SCHEME) {
 			for (const char *p = k->words; *p != '\0'; p++)
 				(void)fputs(*p == ' ' ? " | " : (char[]){ *p, '\0' }, out);
 		} else {

@@ -1,10 +1,10 @@
 #include "conf/schema.h"
 
+#include <string.h>
+
 #include "conf/settings.h"
 
 #define AT(field) offsetof(struct settings, field)
-
-const char *const section_keys[2] = { "certificate", "certificate-key" };
 
 /* clang-format off */
 const struct key schema[] = {
@@ -14,13 +14,13 @@ const struct key schema[] = {
 	  "An empty list, {}, listens nowhere." },
 	{ "listen-tls", KEY_LIST, AT(listen_tls), NULL, 0, 0, NULL, NULL,
 	  "Addresses and ports where TLS begins at once (RFC 8314). Default: *:995 when there is a certificate." },
-	{ "hostname", KEY_STRING, AT(hostname), NULL, 0, 0, NULL, NULL,
+	{ "hostname", KEY_HOST, AT(hostname), NULL, 0, 0, NULL, NULL,
 	  "The name of this server for greetings and challenges. Default: the system's host name." },
-	{ "greeting", KEY_STRING, AT(greeting), NULL, 0, 0, NULL, NULL,
+	{ "greeting", KEY_GREETING, AT(greeting), NULL, 0, 0, NULL, NULL,
 	  "What a client is greeted with, behind \"+OK POP3\"." },
-	{ "certificate", KEY_FILE, AT(certificates), NULL, 0, 0, NULL, "TLS",
+	{ "certificate", KEY_CERTIFICATE, AT(certificates), NULL, 0, 0, NULL, "TLS",
 	  "PEM file with the certificate and its chain. Without one there is no TLS." },
-	{ "certificate-key", KEY_FILE, AT(certificates), NULL, 0, 0, NULL, NULL,
+	{ "certificate-key", KEY_CERTIFICATE, AT(certificates), NULL, 0, 0, NULL, NULL,
 	  "PEM file with its private key. Default: the certificate's file, which then holds both." },
 	{ "plaintext-passwords", KEY_PLAINTEXT, AT(plaintext), "never", 0, 0, "never loopback always", "Logging in",
 	  "Where passwords may be sent without TLS: nowhere, on connections from this machine, or everywhere." },
@@ -34,11 +34,14 @@ const struct key schema[] = {
 	  "Offer APOP to accounts whose password is kept in the clear. It rests on MD5 and protects little." },
 	{ "accounts", KEY_FILE, AT(accounts), NULL, 0, 0, NULL, NULL,
 	  "File of accounts, in the format of Dovecot's passwd-file. Read again when it changes." },
-	{ "default-scheme", KEY_STRING, AT(default_scheme), "CRYPT", 0, 0, NULL, NULL,
-	  "Scheme of passwords in that file that name none." },
+	{ "default-scheme", KEY_SCHEME, AT(default_scheme), "CRYPT", 0, 0,
+	  "CRYPT PLAIN CLEAR CLEARTEXT DES-CRYPT MD5-CRYPT MD5 SHA256-CRYPT SHA512-CRYPT BLF-CRYPT YESCRYPT "
+	  "ARGON2 ARGON2I ARGON2ID PBKDF2 SHA SHA1 SHA256 SHA512 SSHA SSHA256 SSHA512 SMD5 LDAP-MD5 PLAIN-MD5 "
+	  "SCRAM-SHA-1 SCRAM-SHA-256", NULL,
+	  "Scheme of passwords in that file that name none; restante-accounts(5) lists them." },
 	{ "pam", KEY_BOOL, AT(pam), "false", 0, 0, NULL, NULL,
 	  "Let system users log in, checked by PAM; each is served under their own uid. Needs root." },
-	{ "pam-service", KEY_STRING, AT(pam_service), "restante", 0, 0, NULL, NULL,
+	{ "pam-service", KEY_SERVICE, AT(pam_service), "restante", 0, 0, NULL, NULL,
 	  "The PAM service, a file in /etc/pam.d." },
 	{ "failure-delay", KEY_SECS, AT(failure_delay), "2", 0, 60, NULL, NULL,
 	  "How long the answer to a failed login is held back; twice as long for each further one from the same "
@@ -52,12 +55,12 @@ const struct key schema[] = {
 	{ "maildrop", KEY_TEMPLATE, AT(maildrop), "\"%h/Maildir\"", 0, 0, NULL, "Mail",
 	  "Where a user's Maildir is: %u is the user name, %n and %d its parts before and behind the @, "
 	  "%h the home folder, %% a percent sign." },
-	{ "mail-root", KEY_STRING, AT(mail_root), NULL, 0, 0, NULL, NULL,
+	{ "mail-root", KEY_FOLDER, AT(mail_root), NULL, 0, 0, NULL, NULL,
 	  "The folder that maildrop processes are shut into. Default: what maildrop has before its first %, "
 	  "or else the user's home." },
-	{ "mail-user", KEY_STRING, AT(mail_user), NULL, 0, 0, NULL, NULL,
+	{ "mail-user", KEY_USER, AT(mail_user), NULL, 0, 0, NULL, NULL,
 	  "Owner (name or number) of the mail of accounts that name no uid." },
-	{ "mail-group", KEY_STRING, AT(mail_group), NULL, 0, 0, NULL, NULL,
+	{ "mail-group", KEY_USER, AT(mail_group), NULL, 0, 0, NULL, NULL,
 	  "Group of the same. Default: that of mail-user." },
 	{ "first-valid-uid", KEY_INT, AT(first_valid_uid), "500", 1, 4294967294U, NULL, NULL,
 	  "Nobody is served under a uid below this one." },
@@ -68,7 +71,7 @@ const struct key schema[] = {
 	  "Accounts have expire values of their own, none shorter than expire." },
 	{ "utf8", KEY_BOOL, AT(utf8), "true", 0, 0, NULL, NULL,
 	  "Offer UTF8 (RFC 6856)." },
-	{ "utf8-headers", KEY_WORD, AT(utf8_refuse), "surrogate", 0, 0, "surrogate refuse", NULL,
+	{ "utf8-headers", KEY_SECOND, AT(utf8_refuse), "surrogate", 0, 0, "surrogate refuse", NULL,
 	  "What a client that has not asked for UTF8 gets for a message with octets above 127 in its headers: "
 	  "a surrogate without them (RFC 6858), or an error." },
 	{ "language", KEY_WORD, AT(language), "en", 0, 0, "en i-default de", NULL,
@@ -96,9 +99,9 @@ const struct key schema[] = {
 	  "Sessions of a user, those waiting for the lock included." },
 	{ "max-maildrop-threads", KEY_INT, AT(max_maildrop_threads), "64", 2, 1024, NULL, NULL,
 	  "Threads of a maildrop process: so many sessions may wait for storage at once." },
-	{ "login-user", KEY_STRING, AT(login_user), "restante-login", 0, 0, NULL, "Processes",
+	{ "login-user", KEY_USER, AT(login_user), "restante-login", 0, 0, NULL, "Processes",
 	  "Who the processes before login run as (name or number), when started by root." },
-	{ "auth-user", KEY_STRING, AT(auth_user), "restante-auth", 0, 0, NULL, NULL,
+	{ "auth-user", KEY_USER, AT(auth_user), "restante-auth", 0, 0, NULL, NULL,
 	  "Who the process that checks passwords runs as." },
 	{ "log", KEY_WORD, AT(log), "stderr", 0, 0, "stderr syslog journal", NULL,
 	  "Where the log goes." },
@@ -108,3 +111,31 @@ const struct key schema[] = {
 /* clang-format on */
 
 const size_t schema_count = sizeof schema / sizeof *schema;
+
+const struct key *
+schema_find(const char *name, size_t len)
+{
+	for (size_t i = 0; i < schema_count; i++)
+		if (strlen(schema[i].name) == len && strncmp(schema[i].name, name, len) == 0)
+			return &schema[i];
+	return NULL;
+}
+
+bool
+schema_is_text(const struct key *k)
+{
+	switch (k->type) {
+	case KEY_HOST:
+	case KEY_GREETING:
+	case KEY_SCHEME:
+	case KEY_SERVICE:
+	case KEY_USER:
+	case KEY_FOLDER:
+	case KEY_TEMPLATE:
+	case KEY_FILE:
+	case KEY_WORD:
+		return true;
+	default:
+		return false;
+	}
+}

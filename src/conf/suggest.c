@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <string.h>
 
 #include "conf/schema.h"
@@ -19,7 +20,8 @@ distance(const char *a, const char *b)
 
 		row[0] = i;
 		for (size_t j = 1; j <= lb; j++) {
-			size_t best = corner + (a[i - 1] != b[j - 1]);
+			size_t best = corner + (tolower((unsigned char)a[i - 1]) !=
+						   tolower((unsigned char)b[j - 1]));
 
 			if (row[j] + 1 < best)
 				best = row[j] + 1;

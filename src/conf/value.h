@@ -11,13 +11,15 @@
 
 struct settings;
 
-/* Checks and stores texts[0..count) as setting k of s.  False: wrong says why, and what was
- * expected in brackets. */
-bool value_set(struct settings *s, const struct key *k, const char *const *texts, size_t count,
-    char *wrong, size_t room);
+/* Checks text and stores it as setting k of s, or appends it to a list.  False: wrong says why,
+ * and what was expected in brackets.  A KEY_CERTIFICATE is checked only. */
+bool value_set(struct settings *s, const struct key *k, const char *text, char *wrong, size_t room);
 
 /* Whether a file can be read, with the reason otherwise. */
 bool value_readable(const char *path, char *wrong, size_t room);
+
+/* Letters, digits, hyphens, dots. */
+bool value_is_host(const char *text);
 
 /* A list appended to; false: out of memory. */
 struct settings_list;

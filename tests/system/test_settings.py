@@ -35,7 +35,7 @@ def test_no_errors(check):
     ("xyzzy = 1", "3: xyzzy: there is no such setting (restanted.conf(5) lists them)"),
     ("apop = maybe", '3: apop: "maybe" is neither yes nor no (true or false)'),
     ("max-failures = ten", '3: max-failures: "ten" is not a number (a number from 1 to 100)'),
-    ("max-failures = 99999999999999999999", "3: max-failures: \"99999999999999999999\" is not a number "
+    ("max-failures = 99999999999999999999", "3: max-failures: \"99999999999999999999\" is too large "
                                             "(a number from 1 to 100)"),
     ("max-failures = 101", '3: max-failures: "101" is too large (a number from 1 to 100)'),
     ('maildrop = "/m/%x"', '3: maildrop: "/m/%x" has a % with something else behind it (%u, %n, %d, %h or %%)'),
@@ -47,7 +47,7 @@ def test_no_errors(check):
     ('mechanisms = {"PLAIN", "SCRAM"}', '3: mechanisms: "SCRAM" is not known (one of: SCRAM-SHA-256-PLUS '
      'SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN CRAM-MD5)'),
     ('listen = "127.0.0.1:0"', "3: listen: is set a second time (line 2 had it; say it once)"),
-    ('greeting = "<x>"', '3: greeting: "<x>" cannot stand in a greeting (up to 200 ASCII characters, none of '
+    ('greeting = "<x>"', '3: greeting: "<x>" cannot stand in a greeting (less than 200 ASCII characters, none of '
                          '< > [ ])'),
     ('tls-name "a" { certificat = "x" }', '3: certificat: there is no such setting (did you mean "certificate"?)'),
     ('tls-name "a" { }', '3: tls-name: "a" has no certificate (certificate = "file")'),
