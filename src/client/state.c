@@ -37,14 +37,14 @@ static const char *const texts[STATEMENTS] = {
 	[ST_COMMIT] = "COMMIT",
 	[ST_ROLLBACK] = "ROLLBACK",
 	[ST_GET] = "SELECT stage, octets FROM message WHERE account = ?1 AND uid = ?2 AND nth = ?3",
-	[ST_INTEND] = "INSERT INTO message (account, uid, nth, stage, octets, maildir, name, at) "
-		      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, unixepoch()) "
-		      "ON CONFLICT (account, uid, nth) DO UPDATE SET stage = ?4, octets = ?5, "
-		      "maildir = ?6, name = ?7, at = unixepoch()",
+	[ST_INTEND] = ("INSERT INTO message (account, uid, nth, stage, octets, maildir, name, at) "
+		       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, unixepoch()) "
+		       "ON CONFLICT (account, uid, nth) DO UPDATE SET stage = ?4, octets = ?5, "
+		       "maildir = ?6, name = ?7, at = unixepoch()"),
 	[ST_SET] = "UPDATE message SET stage = ?4 WHERE account = ?1 AND uid = ?2 AND nth = ?3",
 	[ST_FORGET] = "DELETE FROM message WHERE account = ?1 AND uid = ?2 AND nth = ?3",
-	[ST_NEXT] = "SELECT id, uid, nth, maildir, name FROM message "
-		    "WHERE account = ?1 AND stage = ?2 AND id > ?3 ORDER BY id LIMIT 1",
+	[ST_NEXT] = ("SELECT id, uid, nth, maildir, name FROM message "
+		     "WHERE account = ?1 AND stage = ?2 AND id > ?3 ORDER BY id LIMIT 1"),
 	[ST_LOCKSTEP] = "SELECT lockstep FROM account WHERE id = ?1",
 	[ST_SET_LOCKSTEP] = "UPDATE account SET lockstep = 1 WHERE id = ?1",
 };

@@ -12,6 +12,7 @@ PROGRAMS = {
     "auth/restante-auth": "restante-auth",
     "pam/restante-pam": "restante-pam",
     "maildrop/restante-maildrop": "restante-maildrop",
+    "client/restante": "restante",
 }
 # What a process must not be able to do is not even in its image.
 FORBIDDEN_LIBRARIES = {
@@ -20,6 +21,7 @@ FORBIDDEN_LIBRARIES = {
     "auth/restante-auth": ["libssl", "libpam.", "libconfuse", "libsqlite"],
     "pam/restante-pam": ["libssl", "libcrypto", "libgsasl", "libconfuse"],
     "maildrop/restante-maildrop": ["libssl", "libgsasl", "libpam", "libargon2", "libcrypt.", "libconfuse"],
+    "client/restante": ["libpam", "libargon2", "libcrypt.", "libconfuse", "libseccomp"],
 }
 FORBIDDEN_INCLUDES = {
     "pop3": ["base/", "ipc/", "conf/", "sandbox/", "tls/", "sasl/", "store/", "login/", "auth/",
@@ -30,6 +32,7 @@ FORBIDDEN_INCLUDES = {
     "supervisor": ["tls/", "auth/", "sasl/", "store/", "login/", "maildrop/", "openssl/"],
     "pam": ["tls/", "auth/", "sasl/", "store/", "login/", "maildrop/", "openssl/", "conf/"],
     "store": ["ipc/", "tls/", "auth/", "sasl/", "conf/", "login/", "maildrop/", "supervisor/"],
+    "client": ["ipc/", "conf/", "sandbox/", "auth/", "login/", "maildrop/", "supervisor/", "pam/", "openssl/ssl"],
     "ipc": ["tls/", "auth/", "sasl/", "store/", "login/", "maildrop/", "supervisor/", "conf/"],
 }
 
