@@ -429,7 +429,7 @@ cram_md5_is_that_of_the_rfc(void **state)
 	}
 }
 
-/* Holds: P6856-09 P6856-10 P4616-03 P5034-18 */
+/* Holds: P6856-09 P6856-10 P4616-03 P5034-18 P4013-01 P4013-02 */
 static void
 names_and_secrets_are_prepared(void **state)
 {

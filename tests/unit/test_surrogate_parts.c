@@ -6,7 +6,7 @@
 /* what stands for DROPPED in a header is nothing; in a body it stays */
 #define DROPPED "X: " E_ACUTE "\n"
 
-/* Holds: P6856-17 P6858-02 P6858-03 P6858-04 */
+/* Holds: P6856-17 P6858-02 P6858-03 P6858-04 M5322-02 */
 static void
 headers_of_parts(void **state)
 {
