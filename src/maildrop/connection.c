@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,16 +14,17 @@
 #include "ipc/channel.h"
 #include "maildrop/process.h"
 
-static void
-report(struct process *p, enum auth_maildrop_type type, uint64_t id)
+void
+connection_report(struct process *p, enum auth_maildrop_type type, uint64_t id)
 {
 	uint8_t mem[16];
 	struct ipc_writer w;
 
 	ipc_writer_init(&w, mem, sizeof mem);
 	am_report_encode(&w, type, id);
-	if (p->auth != -1 && channel_send(p->auth, w.data, w.len, NULL, 0) == -1 && errno == EAGAIN)
-		log_warning("restante-auth does not keep up: the end of session %llx is not told",
+	if (!atomic_load(&p->auth_gone) && channel_send(p->auth, w.data, w.len, NULL, 0) == -1 &&
+	    errno == EAGAIN)
+		log_warning("restante-auth does not keep up: the state of session %llx is not told",
 		    (unsigned long long)id);
 }
 
@@ -49,27 +51,60 @@ path_is_inside(const char *path)
 	return true;
 }
 
-void
-connection_start(struct process *p, struct am_handoff *h, int fd)
+/* "user "joe" from 192.0.2.1, no TLS, by PASS"; NULL: out of memory. */
+static char *
+describe(const struct am_handoff *h)
 {
-	struct connection *c = calloc(1, sizeof *c);
-	struct epoll_event ev = { .events = EPOLLOUT | EPOLLONESHOT, .data.ptr = c };
-	int on = 1, which, r;
+	char *who;
+
+	return asprintf(&who, "user \"%s\" from %s, %s, by %s", h->user, h->address,
+		   h->tls[0] != '\0' ? h->tls : "no TLS", h->mech) == -1
+		   ? NULL
+		   : who;
+}
+
+/* One that is not taken in hears of it, if it can be said at once. */
+static void
+turn_away(struct process *p, struct am_handoff *h, int fd, const char *why)
+{
+	enum pop3_lang lang = h->lang < POP3_LANGS ? (enum pop3_lang)h->lang : POP3_LANG_EN;
+	uint8_t mem[POP3_REPLY_MAX];
+	struct pop3_out out = { mem, 0, sizeof mem };
+
+	log_error("session %llx: not taken: %s", (unsigned long long)h->id, why);
+	pop3_reply_err(&out, POP3_CODE_SYS_TEMP, pop3_text(lang, POP3_TEXT_TRY_LATER));
+	(void)!send(fd, mem, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	connection_report(p, AM_ENDED, h->id);
+	fd_close(&fd);
+	free(h);
+}
+
+static bool
+is_full(struct process *p)
+{
 	bool full;
 
 	(void)pthread_mutex_lock(&p->mutex);
 	full = p->connections >= p->setup.max_sessions;
 	(void)pthread_mutex_unlock(&p->mutex);
-	if (c == NULL || full || !path_is_inside(h->path) || h->lang >= POP3_LANGS ||
-	    fd_set_nonblock(fd) == -1) {
-		log_error("session %llx: not taken: %s", (unsigned long long)h->id,
-		    c == NULL ? "out of memory"
-		    : full    ? "too many sessions"
-			      : "malformed handoff");
-		report(p, AM_ENDED, h->id);
-		fd_close(&fd);
+	return full;
+}
+
+void
+connection_start(struct process *p, struct am_handoff *h, int fd)
+{
+	struct connection *c = calloc(1, sizeof *c);
+	char *who = describe(h);
+	int on = 1, which;
+
+	if (c == NULL || who == NULL || is_full(p) || !path_is_inside(h->path) ||
+	    h->lang >= POP3_LANGS || fd_set_nonblock(fd) == -1) {
+		turn_away(p, h, fd,
+		    c == NULL || who == NULL ? "out of memory"
+		    : is_full(p)	     ? "too many sessions"
+					     : "malformed handoff");
+		free(who);
 		free(c);
-		free(h);
 		return;
 	}
 	/* a socket pair (TLS) knows neither, and needs neither */
@@ -78,7 +113,8 @@ connection_start(struct process *p, struct am_handoff *h, int fd)
 	c->fd = fd;
 	c->id = h->id;
 	c->handoff = h;
-	c->handed = clock_ms();
+	c->who = who;
+	c->handed = c->active = clock_ms();
 	buf_init(&c->in, BACKLOG_MAX + LA_EARLY_MAX);
 	buf_init(&c->out, OUT_OCTETS);
 	c->now.tls = h->tls[0] != '\0';
@@ -88,18 +124,15 @@ connection_start(struct process *p, struct am_handoff *h, int fd)
 	c->now.sasl = p->sasl[which];
 	c->now.expire = h->expire;
 	c->now.login_delay = p->setup.login_delay_on ? (int32_t)h->login_delay : -1;
-	r = buf_append(&c->in, h->early.data, h->early.len) ? 0 : -1;
+	if (!buf_append(&c->in, h->early.data, h->early.len))
+		c->session.end = SESSION_NOT_OPENED; /* found out by its first owner */
 	c->octets_in = h->early.len;
 	h->early = (struct ipc_bytes){ 0 }; /* the packet that it points into is not ours to keep */
-	(void)pthread_mutex_lock(&p->mutex);
-	p->connections++;
-	/* writable at once: the thread that gets it opens the maildrop, and c is its from here on */
-	if (r == 0)
-		r = epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &ev);
-	(void)pthread_mutex_unlock(&p->mutex);
-	if (r == -1) {
-		fault_set(
-		    &c->session.fault, FAULT_TEMP, "take the connection: %s", strerror(errno));
+	if (wait_start(p, c) == -1) {
+		struct fault f;
+
+		fault_set(&f, FAULT_TEMP, "take the connection: %s", strerror(errno));
+		session_note(&c->session, &f);
 		c->session.end = SESSION_NOT_OPENED;
 		connection_destroy(p, c);
 	}
@@ -108,24 +141,43 @@ connection_start(struct process *p, struct am_handoff *h, int fd)
 static void
 log_end(const struct connection *c)
 {
-	const struct am_handoff *h = c->handoff;
 	const struct session *s = &c->session;
 
-	log_info("session %llx: user \"%s\" from %s, %s, by %s: in %llu, out %llu octets, "
-		 "retrieved %u, deleted %u: %s%s%s",
-	    (unsigned long long)c->id, h->user, h->address, h->tls[0] != '\0' ? h->tls : "no TLS",
-	    h->mech, (unsigned long long)c->octets_in, (unsigned long long)c->octets_out,
-	    s->retrieved, s->removed, session_end_text(s->end),
-	    s->fault.text[0] != '\0' ? ": " : "", s->fault.text);
+	log_info("session %llx: %s: in %llu, out %llu octets, retrieved %u, left %u, deleted %u: "
+		 "%s%s%s",
+	    (unsigned long long)c->id, c->who, (unsigned long long)c->octets_in,
+	    (unsigned long long)c->octets_out, s->retrieved, s->count - s->removed, s->removed,
+	    session_end_text(s->end), s->why != NULL ? ": " : "", s->why != NULL ? s->why : "");
+}
+
+/*
+ * Closes.  What a client has sent behind its end would make the kernel answer by a reset, which
+ * can overtake the last reply: so take in what is there.
+ */
+static void
+part(struct connection *c)
+{
+	uint8_t unread[4096];
+	int times = BACKLOG_MAX / (int)sizeof unread;
+
+	if (shutdown(c->fd, SHUT_WR) == 0)
+		while (times-- > 0 && recv(c->fd, unread, sizeof unread, MSG_DONTWAIT) > 0)
+			;
+	fd_close(&c->fd);
 }
 
 void
 connection_destroy(struct process *p, struct connection *c)
 {
-	session_finish(&c->session); /* the lock is free before the client can know of the end */
-	fd_close(&c->fd);
+	struct drop *drop = c->session.drop;
+
+	c->session.drop = NULL;
+	if (drop != NULL)
+		p->options.store->close(drop); /* before the client can know of the end */
+	part(c);
 	log_end(c);
-	report(p, AM_ENDED, c->id);
+	session_finish(&c->session);
+	connection_report(p, AM_ENDED, c->id);
 	buf_wipe(&c->in);
 	buf_finish(&c->out);
 	(void)pthread_mutex_lock(&p->mutex);
@@ -133,6 +185,7 @@ connection_destroy(struct process *p, struct connection *c)
 		p->empty_since = clock_ms();
 	(void)pthread_mutex_unlock(&p->mutex);
 	free(c->handoff);
+	free(c->who);
 	free(c);
 	(void)!write(p->wake, &(uint64_t){ 1 },
 	    sizeof(uint64_t)); /* the main thread may be waiting for it */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,7 +24,10 @@
 #include "maildrop/process.h"
 #include "sandbox/sandbox.h"
 
-enum { STOP_MS = 2000 };
+enum {
+	STOP_MS = 2000,
+	SESSION_FILES = 5, /* one more than are needed: the process has some of its own */
+};
 
 static struct process process = {
 	.root = -1, .epoll = -1, .auth = -1, .wake = -1, .mutex = PTHREAD_MUTEX_INITIALIZER
@@ -56,6 +60,18 @@ receive_setup(struct process *p)
 		}
 	}
 	return n > 0 && have && p->auth != -1 ? 0 : -1;
+}
+
+/* A session has its socket, its maildrop, a lock and a message open.  One whose descriptor could not
+ * even be received could not be told of it, so the limit is set where that does not happen. */
+static void
+limit_sessions(struct process *p)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+	    p->setup.max_sessions > files.rlim_cur / SESSION_FILES)
+		p->setup.max_sessions = (uint32_t)(files.rlim_cur / SESSION_FILES);
 }
 
 static int
@@ -159,10 +175,11 @@ consider_leaving(struct process *p, bool *asked, int wait)
 	return wait == -1 || (int)(due - now) < wait ? (int)(due - now) : wait;
 }
 
-/* Takes no new step, lets running ones come to their end, for a moment. */
+/* Takes no new step, lets running ones come to their end, for a moment; the other sessions end. */
 static void
 stop(struct process *p)
 {
+	struct connection *c;
 	uint64_t until = clock_ms() + STOP_MS;
 	bool busy = true;
 
@@ -176,6 +193,11 @@ stop(struct process *p)
 		if (busy)
 			(void)poll(NULL, 0, 5);
 	}
+	while ((c = wait_any(p)) != NULL) {
+		if (c->session.end == SESSION_RUNS)
+			c->session.end = SESSION_SHUTDOWN;
+		connection_destroy(p, c);
+	}
 }
 
 /* Serves until the supervisor is gone, or auth is and nobody is left. */
@@ -185,17 +207,18 @@ serve(struct process *p)
 	bool asked = false;
 
 	for (;;) {
+		bool gone = atomic_load(&p->auth_gone);
 		int wait = wait_expire(p);
 		struct pollfd fds[3] = {
 			{ .fd = CHILD_CHANNEL, .events = POLLIN },
-			{ .fd = p->auth, .events = POLLIN },
+			{ .fd = gone ? -1 : p->auth, .events = POLLIN },
 			{ .fd = p->wake, .events = POLLIN },
 		};
 		uint64_t since, count;
 
-		if (p->auth == -1 && is_empty(p, &since))
+		if (gone && is_empty(p, &since))
 			return;
-		if (p->auth != -1)
+		if (!gone)
 			wait = consider_leaving(p, &asked, wait);
 		/* deadlines move on by themselves when connections do: look every second or so */
 		if (wait == -1 || wait > 1000)
@@ -204,8 +227,11 @@ serve(struct process *p)
 			return;
 		if (fds[0].revents != 0)
 			return; /* the supervisor says nothing more: this is its end */
-		if (fds[1].revents != 0 && !take_handoff(p))
-			fd_close(&p->auth);
+		if (fds[1].revents != 0) {
+			asked = false; /* that it has work for us is its answer */
+			if (!take_handoff(p))
+				atomic_store(&p->auth_gone, true);
+		}
 		if (fds[2].revents != 0)
 			(void)!read(p->wake, &count, sizeof count); /* the rest is in the lists */
 	}
@@ -229,6 +255,7 @@ main(void)
 		fault_set(&f, FAULT_TEMP, "epoll: %s", strerror(errno));
 		goto fail;
 	}
+	limit_sessions(p);
 	if (enter_sandbox(p, &f) == -1)
 		goto fail;
 	prepare(p);

@@ -56,6 +56,7 @@ follow(struct process *p)
 		leave = p->stopping || (n == 0 && p->threads > THREADS_KEPT);
 		if (n == 1 && !p->stopping) {
 			p->idle_threads--;
+			wait_end(p, ev.data.ptr);
 			/* somebody must go on waiting while we work, and may block, on this one */
 			if (p->idle_threads == 0 && p->threads < p->setup.max_threads &&
 			    add_thread(p) == -1)

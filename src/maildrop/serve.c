@@ -4,7 +4,7 @@
  * it waits is the rest of a reply and commands that were not run, if there are any.
  */
 #include <errno.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -55,19 +55,13 @@ send_rest(struct connection *c)
 static void
 opened(struct process *p, struct connection *c)
 {
-	uint8_t mem[16];
-	struct ipc_writer w;
 	const char *why;
-	uint32_t skipped = store_maildir.skipped(c->session.drop, &why);
+	uint32_t skipped = p->options.store->skipped(c->session.drop, &why);
 
 	if (skipped > 0)
 		log_warning("session %llx: user \"%s\": %u entries of the maildrop left out: %s",
 		    (unsigned long long)c->id, c->handoff->user, skipped, why);
-	ipc_writer_init(&w, mem, sizeof mem);
-	am_report_encode(&w, AM_OPENED, c->id);
-	if (p->auth != -1 && channel_send(p->auth, w.data, w.len, NULL, 0) == -1)
-		log_debug("session %llx: auth was not told: %s", (unsigned long long)c->id,
-		    strerror(errno));
+	connection_report(p, AM_OPENED, c->id);
 }
 
 static void
@@ -81,8 +75,8 @@ refuse(struct connection *c, const struct fault *f, struct pop3_out *out)
 		pop3_reply_err(out, POP3_CODE_SYS_PERM, pop3_text(lang, POP3_TEXT_ASK_ADMIN));
 	else
 		pop3_reply_err(out, POP3_CODE_SYS_TEMP, pop3_text(lang, POP3_TEXT_TRY_LATER));
+	session_note(&c->session, f);
 	c->session.end = SESSION_NOT_OPENED;
-	c->session.fault = *f;
 }
 
 /* False: the lock is another session's, and there is time left to wait for it. */
@@ -101,11 +95,10 @@ open_maildrop(struct worker *w, struct connection *c, struct pop3_out *out)
 	}
 	if (session_begin(&c->session, &p->options, drop, &c->now, (enum pop3_lang)c->handoff->lang,
 		c->handoff->utf8, c->handoff->expire) == -1) {
-		f = c->session.fault;
+		fault_set(&f, FAULT_TEMP, "out of memory");
 		refuse(c, &f, out);
 		return true;
 	}
-	c->open = true;
 	session_greet(&c->session, out);
 	opened(p, c);
 	return true;
@@ -168,11 +161,36 @@ wait_for_reader(struct worker *w, struct connection *c)
 	wait_begin(w->p, c, WAIT_READER, events);
 }
 
-/* Runs commands from c->in or the socket until something must be waited for or all is over. */
-static void
-run(struct worker *w, struct connection *c, struct pop3_out *out)
+/* Whether it is time to leave a connection although there is more to do for it. */
+static bool
+is_enough(const struct connection *c, uint64_t start, uint64_t begun)
 {
-	uint64_t start = c->octets_out;
+	return c->octets_out - start >= STEP_OCTETS || clock_ms() - begun >= STEP_MS;
+}
+
+/* Nothing is left to do but to wait for commands.  Octets that make none do not count (P1939-22):
+ * each of them is no more than a timeout behind the last. */
+static void
+wait_for_command(struct worker *w, struct connection *c, bool active)
+{
+	uint64_t now = clock_ms();
+
+	if (active)
+		c->active = now;
+	if (now - c->active >= 1000 * (uint64_t)w->p->setup.idle_timeout) {
+		c->session.end = SESSION_IDLE;
+		connection_destroy(w->p, c);
+		return;
+	}
+	wait_begin(w->p, c, WAIT_COMMAND, EPOLLIN);
+}
+
+/* Runs commands from c->in or the socket until something must be waited for or all is over.
+ * start: octets sent when the step began. */
+static void
+run(struct worker *w, struct connection *c, struct pop3_out *out, uint64_t start)
+{
+	uint64_t begun = clock_ms();
 
 	for (;;) {
 		bool kept = c->in.len > 0;
@@ -195,13 +213,14 @@ run(struct worker *w, struct connection *c, struct pop3_out *out)
 			out->len = 0;
 			if (kept && in.len > 0)
 				in = (struct pop3_in){ buf_at(&c->in), c->in.len };
-		} while (io == IO_OK && r == POP3_NEED_ROOM && c->octets_out - start < STEP_OCTETS);
+		} while (io == IO_OK && r == POP3_NEED_ROOM && !is_enough(c, start, begun));
 		if (!kept && in.len > 0 && !buf_append(&c->in, in.data, in.len))
 			io = IO_GONE;
 		if (io == IO_GONE && c->session.end == SESSION_RUNS)
 			c->session.end = SESSION_RESET;
 		if (io == IO_BLOCKED) {
 			c->closing = c->session.end != SESSION_RUNS;
+			c->active = clock_ms();
 			wait_for_reader(w, c);
 			return;
 		}
@@ -209,7 +228,8 @@ run(struct worker *w, struct connection *c, struct pop3_out *out)
 			connection_destroy(w->p, c);
 			return;
 		}
-		if (r == POP3_NEED_ROOM || c->octets_out - start >= STEP_OCTETS) {
+		if (r == POP3_NEED_ROOM) {
+			c->active = clock_ms();
 			wait_begin(w->p, c, WAIT_READER, EPOLLOUT); /* others first; then at once */
 			return;
 		}
@@ -219,48 +239,53 @@ run(struct worker *w, struct connection *c, struct pop3_out *out)
 			return;
 		}
 		if (c->in.len == 0) {
-			wait_begin(w->p, c, WAIT_COMMAND, EPOLLIN);
+			wait_for_command(w, c, c->octets_out != start);
 			return;
 		}
 	}
 }
 
-static void
-end_cut(struct process *p, struct connection *c)
+/* Sends what was kept.  False: the connection is waiting again, or over. */
+static bool
+send_kept(struct worker *w, struct connection *c, uint64_t start)
 {
+	enum io io = send_rest(c);
+	uint64_t now = clock_ms();
+
+	if (c->octets_out != start)
+		c->active = now;
+	if (io == IO_OK && !c->closing)
+		return true;
+	/* a client that writes but does not read wakes us, too, and gets no more time by it */
+	if (io == IO_BLOCKED && now - c->active < 1000 * (uint64_t)w->p->setup.write_timeout) {
+		wait_for_reader(w, c);
+		return false;
+	}
 	if (c->session.end == SESSION_RUNS)
-		c->session.end = p->stopping	  ? SESSION_SHUTDOWN
-				 : c->out.len > 0 ? SESSION_STALLED
-						  : SESSION_IDLE;
-	connection_destroy(p, c);
+		c->session.end = io == IO_BLOCKED ? SESSION_STALLED : SESSION_RESET;
+	connection_destroy(w->p, c);
+	return false;
 }
 
 void
 serve_step(struct worker *w, struct connection *c)
 {
 	struct pop3_out out = { w->out, 0, sizeof w->out };
-	enum io io;
+	uint64_t start = c->octets_out;
 
-	if (!wait_end(w->p, c)) {
-		end_cut(w->p, c);
+	if (c->cut) {
+		connection_destroy(w->p, c);
 		return;
 	}
-	if (c->out.len > 0) {
-		io = send_rest(c);
-		if (io == IO_BLOCKED) {
-			wait_for_reader(w, c);
-			return;
-		}
-		if (io == IO_GONE && c->session.end == SESSION_RUNS)
-			c->session.end = SESSION_RESET;
-		if (io == IO_GONE || c->closing) {
-			connection_destroy(w->p, c);
-			return;
-		}
-	}
-	if (!c->open && c->session.end == SESSION_RUNS && !open_maildrop(w, c, &out)) {
-		wait_begin(w->p, c, WAIT_LOCK, 0);
+	if (c->out.len > 0 && !send_kept(w, c, start))
 		return;
+	if (c->handoff != NULL && c->session.end == SESSION_RUNS) {
+		if (!open_maildrop(w, c, &out)) {
+			wait_begin(w->p, c, WAIT_LOCK, 0);
+			return;
+		}
+		free(c->handoff);
+		c->handoff = NULL;
 	}
-	run(w, c, &out);
+	run(w, c, &out, start);
 }

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { COMMAND_WORK = 4096 }; /* what any command costs at least, in octets read */
+
 int
 session_begin(struct session *s, const struct session_options *options, struct drop *drop,
     const struct pop3_server_now *now, enum pop3_lang lang, bool utf8, int32_t expire)
@@ -12,10 +14,13 @@ session_begin(struct session *s, const struct session_options *options, struct d
 	if (s->pop == NULL) {
 		options->store->close(drop);
 		s->drop = NULL;
-		return fault_set(&s->fault, FAULT_TEMP, "out of memory");
+		return -1;
 	}
 	pop3_server_resume(s->pop, lang, utf8);
 	s->count = options->store->count(drop);
+	for (uint32_t i = 0; i < s->count; i++)
+		s->all_octets += options->store->size(drop, i, utf8);
+	s->octets = s->all_octets;
 	return 0;
 }
 
@@ -29,26 +34,23 @@ session_finish(struct session *s)
 	free(s->marks);
 	free(s->seen);
 	s->marks = s->seen = NULL;
+	free(s->why);
+	s->why = NULL;
 	pop3_server_destroy(&s->pop);
 }
 
-uint64_t
-session_octets(const struct session *s)
+void
+session_note(struct session *s, const struct fault *f)
 {
-	bool utf8 = pop3_server_is_utf8(s->pop);
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < s->count; i++)
-		if (!session_is_marked(s, i))
-			sum += s->options->store->size(s->drop, i, utf8);
-	return sum;
+	free(s->why);
+	s->why = strdup(f->text); /* NULL: the log will lack it */
 }
 
 static void
 say_totals(struct session *s, struct pop3_out *out)
 {
 	pop3_reply_okf(out, "%u %s (%llu %s)", s->count - s->marked,
-	    session_text(s, POP3_TEXT_MESSAGES), (unsigned long long)session_octets(s),
+	    session_text(s, POP3_TEXT_MESSAGES), (unsigned long long)s->octets,
 	    session_text(s, POP3_TEXT_OCTETS));
 }
 
@@ -85,6 +87,7 @@ do_listing(struct session *s, const struct pop3_event *ev, struct pop3_out *out)
 
 	if (ev->number == 0) {
 		say_totals(s, out);
+		s->work += s->count;
 		s->cursor = (struct cursor){ .kind = uidl ? CURSOR_UIDL : CURSOR_LIST };
 	} else if (find(s, ev, out, &i)) {
 		if (uidl) {
@@ -113,6 +116,7 @@ do_dele(struct session *s, const struct pop3_event *ev, struct pop3_out *out)
 	}
 	s->marks[i / 8] |= (uint8_t)(1u << (i % 8));
 	s->marked++;
+	s->octets -= s->options->store->size(s->drop, i, pop3_server_is_utf8(s->pop));
 	pop3_reply_ok(out, session_text(s, POP3_TEXT_DELETED));
 }
 
@@ -120,8 +124,10 @@ static void
 do_rset(struct session *s, struct pop3_out *out)
 {
 	free(s->marks);
-	s->marks = NULL;
+	free(s->seen); /* what EXPIRE 0 would remove is unmarked, too (P1939-73, Q-S70) */
+	s->marks = s->seen = NULL;
 	s->marked = 0;
+	s->octets = s->all_octets;
 	say_totals(s, out);
 }
 
@@ -132,8 +138,7 @@ answer(struct session *s, const struct pop3_event *ev, struct pop3_out *out, uin
 
 	switch (ev->type) {
 	case POP3_EV_STAT:
-		pop3_reply_okf(
-		    out, "%u %llu", s->count - s->marked, (unsigned long long)session_octets(s));
+		pop3_reply_okf(out, "%u %llu", s->count - s->marked, (unsigned long long)s->octets);
 		break;
 	case POP3_EV_LIST:
 	case POP3_EV_UIDL:
@@ -165,6 +170,7 @@ answer(struct session *s, const struct pop3_event *ev, struct pop3_out *out, uin
 enum pop3_result
 session_run(struct session *s, struct pop3_in *in, struct pop3_out *out, uint8_t *block)
 {
+	s->work = 0;
 	while (s->end == SESSION_RUNS) {
 		struct pop3_event ev;
 		enum pop3_result r;
@@ -174,9 +180,12 @@ session_run(struct session *s, struct pop3_in *in, struct pop3_out *out, uint8_t
 				break;
 			return POP3_NEED_ROOM;
 		}
+		if (s->work >= SESSION_WORK)
+			return POP3_NEED_ROOM;
 		r = pop3_server_next(s->pop, in, out, &ev);
 		if (r != POP3_EVENT)
 			return r;
+		s->work += COMMAND_WORK;
 		answer(s, &ev, out, block);
 	}
 	return POP3_NEED_INPUT;

@@ -25,6 +25,7 @@ struct cursor {
 	enum cursor_kind kind;
 	uint32_t index; /* of the next line, or of the message */
 	struct message *message;
+	bool retr; /* RETR, not TOP */
 	uint64_t offset; /* of the stored form, read so far */
 	struct pop3_stuff stuff;
 	struct pop3_surrogate *surrogate; /* NULL: as it is stored */
@@ -61,16 +62,19 @@ struct session {
 	uint8_t *marks; /* a bit a message; NULL: none is marked */
 	uint8_t *seen; /* likewise: retrieved (for EXPIRE 0) */
 	uint32_t marked;
+	uint64_t octets; /* of the messages that are not marked */
+	uint64_t all_octets;
 	struct cursor cursor;
 	int32_t expire; /* days; -1: never */
 	uint32_t retrieved, removed;
 	uint32_t failing; /* message that could not be read, counted in failures */
 	uint32_t failures;
 	enum session_end end;
-	struct fault fault; /* for the log, when it has a text */
+	char *why; /* the last fault's text, for the log; NULL: none */
+	uint64_t work; /* octets read, and what costs as much, in this call of session_run() */
 };
 
-/* Takes over the open drop.  -1: out of memory (drop is closed). */
+/* Takes over the open drop.  -1: out of memory (drop is closed; session_finish() as always). */
 int session_begin(struct session *s, const struct session_options *options, struct drop *drop,
     const struct pop3_server_now *now, enum pop3_lang lang, bool utf8, int32_t expire);
 void session_finish(struct session *s);
@@ -79,18 +83,22 @@ void session_finish(struct session *s);
 void session_greet(struct session *s, struct pop3_out *out);
 
 /*
- * Uses up input and fills out, until input is used up (POP3_NEED_INPUT), out is too full
- * (POP3_NEED_ROOM), or the session is over (s->end; send what is in out).  block is scratch
- * memory of SESSION_BLOCK octets.
+ * Uses up input and fills out, until input is used up (POP3_NEED_INPUT), out is too full or
+ * enough was done for once (POP3_NEED_ROOM: send, call again), or the session is over (s->end;
+ * send what is in out).  block is scratch memory of SESSION_BLOCK octets.
  */
-enum { SESSION_BLOCK = 64 * 1024, SESSION_OUT_MIN = POP3_OUT_MIN };
+enum {
+	SESSION_BLOCK = 64 * 1024,
+	SESSION_OUT_MIN = POP3_OUT_MIN,
+	SESSION_WORK = 4 * 1024 * 1024, /* where a call ends, after the command that got there */
+};
 enum pop3_result session_run(
     struct session *s, struct pop3_in *in, struct pop3_out *out, uint8_t *block);
 
 const char *session_end_text(enum session_end end);
 
-/* Octets and number of the messages that are not marked. */
-uint64_t session_octets(const struct session *s);
+/* Keeps the text of a fault for the log. */
+void session_note(struct session *s, const struct fault *f);
 
 /* In other files: the reply under way (cursor.c), the end (update.c). */
 bool cursor_run(struct session *s, struct pop3_out *out, uint8_t *block); /* true: it is done */

@@ -33,14 +33,18 @@ mark_expired(struct session *s)
 void
 update_run(struct session *s, struct pop3_out *out)
 {
+	struct fault f;
 	int r = 0;
 
 	mark_expired(s);
 	if (s->marked > 0)
-		r = s->options->store->remove(s->drop, s->marks, &s->removed, &s->fault);
-	if (r == 0)
+		r = s->options->store->remove(s->drop, s->marks, &s->removed, &f);
+	if (r == 0) {
 		pop3_reply_ok(out, session_text(s, POP3_TEXT_BYE));
-	else
+		s->end = SESSION_QUIT;
+	} else {
 		pop3_reply_err(out, POP3_CODE_SYS_TEMP, session_text(s, POP3_TEXT_NOT_REMOVED));
-	s->end = r == 0 ? SESSION_QUIT : SESSION_NOT_REMOVED;
+		session_note(s, &f);
+		s->end = SESSION_NOT_REMOVED;
+	}
 }

@@ -28,13 +28,11 @@ unlink_connection(struct process *p, struct connection *c)
 	c->waiting = WAIT_NOTHING;
 }
 
-void
-wait_begin(struct process *p, struct connection *c, enum waiting what, uint32_t events)
+static void
+link_connection(struct process *p, struct connection *c, enum waiting what)
 {
-	struct epoll_event ev = { .events = events | EPOLLONESHOT, .data.ptr = c };
 	struct list *l = &p->lists[what];
 
-	(void)pthread_mutex_lock(&p->mutex);
 	assert(c->waiting == WAIT_NOTHING);
 	c->waiting = what;
 	c->since = clock_ms();
@@ -45,6 +43,31 @@ wait_begin(struct process *p, struct connection *c, enum waiting what, uint32_t 
 	else
 		l->first = c;
 	l->last = c;
+}
+
+int
+wait_start(struct process *p, struct connection *c)
+{
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLONESHOT, .data.ptr = c };
+	int r;
+
+	(void)pthread_mutex_lock(&p->mutex);
+	p->connections++;
+	/* writable at once: the thread that gets it opens the maildrop, and c is its from here on */
+	r = epoll_ctl(p->epoll, EPOLL_CTL_ADD, c->fd, &ev);
+	if (r == 0)
+		link_connection(p, c, WAIT_TURN);
+	(void)pthread_mutex_unlock(&p->mutex);
+	return r;
+}
+
+void
+wait_begin(struct process *p, struct connection *c, enum waiting what, uint32_t events)
+{
+	struct epoll_event ev = { .events = events | EPOLLONESHOT, .data.ptr = c };
+
+	(void)pthread_mutex_lock(&p->mutex);
+	link_connection(p, c, what);
 	/* armed under the mutex: whoever wakes finds it in its list, and from here on it is theirs */
 	if (what != WAIT_LOCK && epoll_ctl(p->epoll, EPOLL_CTL_MOD, c->fd, &ev) == -1)
 		abort(); /* cannot fail for a descriptor that is in the set */
@@ -54,23 +77,32 @@ wait_begin(struct process *p, struct connection *c, enum waiting what, uint32_t 
 		    p->wake, &(uint64_t){ 1 }, sizeof(uint64_t)); /* full: it wakes anyway */
 }
 
-bool
+void
 wait_end(struct process *p, struct connection *c)
 {
-	bool cut;
+	unlink_connection(p, c);
+}
+
+struct connection *
+wait_any(struct process *p)
+{
+	struct connection *c = NULL;
 
 	(void)pthread_mutex_lock(&p->mutex);
-	if (c->waiting != WAIT_NOTHING)
+	for (enum waiting what = WAIT_NOTHING; what < WAITS && c == NULL; what++)
+		c = p->lists[what].first;
+	if (c != NULL)
 		unlink_connection(p, c);
-	cut = c->cut;
 	(void)pthread_mutex_unlock(&p->mutex);
-	return !cut;
+	return c;
 }
 
 static void
 cut(struct connection *c)
 {
 	c->cut = true;
+	if (c->session.end == SESSION_RUNS)
+		c->session.end = c->waiting == WAIT_COMMAND ? SESSION_IDLE : SESSION_STALLED;
 	/* the owner-to-be is woken by this, and sees why; a connection is never freed by anybody
 	 * but its owner */
 	(void)shutdown(c->fd, SHUT_RDWR);
@@ -113,7 +145,8 @@ wait_expire(struct process *p)
 			next = due < next ? due : next;
 			break;
 		}
-		unlink_connection(p, c); /* a socket is writable at once: somebody tries again */
+		unlink_connection(p, c);
+		link_connection(p, c, WAIT_TURN); /* writable at once: somebody tries again */
 		if (epoll_ctl(p->epoll, EPOLL_CTL_MOD, c->fd, &ev) == -1)
 			abort();
 	}
