@@ -101,6 +101,7 @@ struct sasl_exchange *
 sasl_exchange_create(struct sasl_server *s, const struct sasl_options *o)
 {
 	struct sasl_exchange *x = calloc(1, sizeof *x);
+	bool plus;
 
 	if (x == NULL)
 		return NULL;
@@ -112,10 +113,13 @@ sasl_exchange_create(struct sasl_server *s, const struct sasl_options *o)
 		return NULL;
 	}
 	gsasl_session_hook_set(x->session, x);
+	/* only where it is used: libgsasl takes a binding for an offer of -PLUS, and would refuse
+	 * the "y" of a client to which none was made */
+	plus = strstr(x->mechanism, "-PLUS") != NULL;
 	if (gsasl_property_set(x->session, GSASL_SERVICE, "pop") != GSASL_OK ||
 	    gsasl_property_set(x->session, GSASL_HOSTNAME, o->hostname) != GSASL_OK ||
-	    !set_binding(x, GSASL_CB_TLS_EXPORTER, o->exporter, o->exporter_len) ||
-	    !set_binding(x, GSASL_CB_TLS_UNIQUE, o->unique, o->unique_len))
+	    (plus && (!set_binding(x, GSASL_CB_TLS_EXPORTER, o->exporter, o->exporter_len) ||
+			 !set_binding(x, GSASL_CB_TLS_UNIQUE, o->unique, o->unique_len))))
 		sasl_exchange_destroy(&x);
 	return x;
 }
@@ -158,8 +162,8 @@ names_are_written_right(const uint8_t *in, size_t len)
 			field++;
 			start = i + 1;
 		} else if (in[i] == '=' && field > 0 && i != start + 1 &&
-			   (len - i < 3 || (memcmp(in + i, "=2C", 3) != 0 &&
-					       memcmp(in + i, "=3D", 3) != 0))) {
+			   (len - i < 3 ||
+			       (memcmp(in + i, "=2C", 3) != 0 && memcmp(in + i, "=3D", 3) != 0))) {
 			return false;
 		}
 	}

@@ -176,6 +176,7 @@ client_made_by_hand_gets_in(void **state)
 	} all[] = { { "SCRAM-SHA-256", "n,,", NONE, false },
 		{ "SCRAM-SHA-256", "n,,", EXPORTER, true },
 		{ "SCRAM-SHA-256", "y,,", NONE, false }, /* it could bind, we do not say we can */
+		{ "SCRAM-SHA-256", "y,,", EXPORTER, false }, /* nor announce it where we could */
 		{ "SCRAM-SHA-256", "n,a=user,", NONE, false },
 		{ "SCRAM-SHA-256-PLUS", "p=tls-exporter,,", EXPORTER, true },
 		{ "SCRAM-SHA-256-PLUS", "p=tls-unique,,", UNIQUE, true } };
