@@ -136,7 +136,7 @@ def test_root_and_system_uids_are_not_served(server):
 def test_system_users_by_pam(server):
     name = f"restante-test-{os.getpid()}"
     script = server.folder / "password"
-    script.write_text("#!/bin/sh\nread -r p\n[ \"$PAM_USER\" = games ] && [ \"$p\" = 'system secret' ]\n")
+    script.write_text("#!/bin/sh\nread -r p\n[ \"$PAM_USER\" != nobody ] && [ \"$p\" = 'system secret' ]\n")
     script.chmod(0o755)
     service = pathlib.Path("/etc/pam.d") / name
     service.write_text(f"auth [success=done default=ignore] pam_exec.so quiet expose_authtok {script}\n"
@@ -156,6 +156,8 @@ def test_system_users_by_pam(server):
         server.expect(f"restante-maildrop: serving .*uid {games.pw_uid}")
         assert server.login("games", "wrong").greeting.startswith(b"-ERR [AUTH]")
         assert server.login("nobody-such", "x").greeting.startswith(b"-ERR [AUTH]")
+        # root is not asked about: his password cannot be guessed here
+        assert server.login("root", "system secret").greeting.startswith(b"-ERR [AUTH]")
         # the account file goes on being asked first
         assert server.login().greeting.startswith(b"+OK")
     finally:

@@ -106,7 +106,7 @@ usual(void)
 		.hostname = "mail.example.org",
 		.apop = true,
 		.plaintext = 2,
-		.mechanisms = "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN",
+		.mechanisms = "SCRAM-SHA-256-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN",
 		.maildrop = "/var/vmail/%u",
 		.mail_uid = UINT32_MAX,
 		.mail_gid = UINT32_MAX,
@@ -445,30 +445,29 @@ scram_does_not_tell_who_is_there(void **state)
 {
 	static const char *const names[] = { "joe", "crypt", "nobody", "gone" };
 	struct auth_setup setup = usual();
-	char first[64], answer[512], salts[4][512];
+	static const char *const mechanisms[] = { "SCRAM-SHA-256", "SCRAM-SHA-1" };
+	char first[64], answer[512], salts[8][512];
 	uint64_t id = 0;
 
 	(void)state;
 	start(&setup, accounts, 0);
-	for (int round = 0; round < 2; round++) {
-		for (size_t i = 0; i < 4; i++) {
-			const char *salt;
+	for (size_t i = 0; i < 16; i++) {
+		size_t n = i % 8;
+		const char *salt;
 
-			(void)snprintf(first, sizeof first, "n,,n=%s,r=abc", names[i]);
-			say_sasl(++id, "SCRAM-SHA-256", first);
-			expect_challenge(id, answer);
-			salt = strstr(answer, ",s=");
-			assert_non_null(salt);
-			assert_int_equal(
-			    strlen(salt), strlen(",s=AAAAAAAAAAAAAAAAAAAAAA==,i=4096"));
-			assert_non_null(strstr(salt, ",i=4096"));
-			if (round == 1)
-				assert_string_equal(salt, salts[i]); /* as stable as a true one */
-			(void)snprintf(salts[i], sizeof salts[i], "%s", salt);
-			for (size_t k = 0; k < i; k++)
-				assert_string_not_equal(salts[i], salts[k]);
-			say_cancel(id);
-		}
+		(void)snprintf(first, sizeof first, "n,,n=%s,r=abc", names[n / 2]);
+		say_sasl(++id, mechanisms[n % 2], first);
+		expect_challenge(id, answer);
+		salt = strstr(answer, ",s=");
+		assert_non_null(salt);
+		assert_int_equal(strlen(salt), strlen(",s=AAAAAAAAAAAAAAAAAAAAAA==,i=4096"));
+		assert_non_null(strstr(salt, ",i=4096"));
+		if (i >= 8)
+			assert_string_equal(salt, salts[n]); /* as stable as a true one */
+		(void)snprintf(salts[n], sizeof salts[n], "%s", salt);
+		for (size_t k = 0; k < n; k++) /* and each name and digest has its own */
+			assert_string_not_equal(salts[n], salts[k]);
+		say_cancel(id);
 	}
 	stop();
 }
@@ -643,6 +642,40 @@ users_have_their_delay_and_their_sessions(void **state)
 	say_pass(10, "joe", "secret"); /* needs a new one */
 	(void)expect_want();
 	fd_close(&maildrop);
+	stop();
+}
+
+/* What runs as one user's uid has no say over another's sessions. */
+static void
+a_maildrop_process_tells_of_its_own_sessions(void **state)
+{
+	struct auth_setup setup = usual();
+	int joes, other;
+	uint64_t id;
+
+	(void)state;
+	setup.max_sessions_per_user = 1;
+	start(
+	    &setup, "joe:{PLAIN}secret\nbad:{PLAIN}secret::::::userdb_mail=maildir:/srv/x/m\n", 0);
+	say_pass(1, "joe", "secret");
+	joes = introduce(PEER_MAILDROP, expect_want().id);
+	id = expect_handoff(joes).id;
+	(void)expect_reply(LA_DONE, 1);
+	say_pass(2, "bad", "secret");
+	{
+		struct want_maildrop want = expect_want();
+
+		assert_string_equal(want.root, "/srv/x");
+		other = introduce(PEER_MAILDROP, want.id);
+	}
+	(void)expect_handoff(other);
+	(void)expect_reply(LA_DONE, 2);
+	report(other, AM_ENDED, id);
+	await_log("has not got");
+	say_pass(3, "joe", "secret");
+	expect_failed(3, LA_FAIL_IN_USE);
+	fd_close(&joes);
+	fd_close(&other);
 	stop();
 }
 
@@ -951,6 +984,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(apop_needs_a_password_in_the_clear),
 		cmocka_unit_test(passwords_in_the_clear_need_tls),
 		cmocka_unit_test(users_have_their_delay_and_their_sessions),
+		cmocka_unit_test(a_maildrop_process_tells_of_its_own_sessions),
 		cmocka_unit_test(maildrop_processes_that_do_not_come),
 		cmocka_unit_test(one_login_does_not_stop_another),
 		cmocka_unit_test(conversations_are_bounded),
