@@ -68,6 +68,7 @@ class Server:
             "login-processes": "2",
         }
         self.extra = ""
+        self.run_as = {}
         self.process = None
         self.lines = []
         self.rest = b""
@@ -108,7 +109,7 @@ class Server:
                                   text=True).stdout.strip()
         self.process = subprocess.Popen(
             [BUILD / "src/supervisor/restanted", "-c", self.folder / "restanted.conf", "-x", programs],
-            stderr=subprocess.PIPE)
+            stderr=subprocess.PIPE, **self.run_as)
         self.expect("restanted: ready")
         ports = re.findall(r"listening on 127\.0\.0\.1:(\d+)( \(TLS\))?", "\n".join(self.lines))
         self.port = next((int(p) for p, tls in ports if not tls), None)
