@@ -30,9 +30,11 @@ take_line(struct listing *l, const char *line, size_t len)
 {
 	const char *end = line + len, *p = memchr(line, ' ', len), *base, *colon;
 	bool has_wire = false, has_stored = false;
-	uint64_t wire = 0, stored = 0;
+	uint64_t uid, wire = 0, stored = 0;
 	struct entry *e;
 
+	if (p == NULL || !number(line, (size_t)(p - line), &uid))
+		return;
 	while (p != NULL && p + 1 < end && p[1] != ':') {
 		const char *word = p + 1, *next = memchr(word, ' ', (size_t)(end - word));
 		size_t n = (size_t)((next == NULL ? end : next) - word);

@@ -31,6 +31,8 @@ int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 int __real_flock(int fd, int operation);
 int __wrap_flock(int fd, int operation);
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
 int __real_fstatfs64(int fd, struct statfs *ret);
 int __wrap_fstatfs64(int fd, struct statfs *ret);
 int __real_unlinkat(int dir, const char *name, int flags);
@@ -63,11 +65,30 @@ __wrap_getdents64(int fd, void *buf, size_t len)
 	return r;
 }
 
+/* The C library of Debian 12 has no openat2(). */
+long
+__wrap_syscall(long number, ...)
+{
+	long args[4];
+	va_list ap;
+
+	va_start(ap, number);
+	for (int i = 0; i < 4; i++)
+		args[i] = va_arg(ap, long);
+	va_end(ap);
+	if (trouble.opens_again > 0) {
+		trouble.opens_again--;
+		return failure(EAGAIN);
+	}
+	return __real_syscall(number, args[0], args[1], args[2], args[3]);
+}
+
 int
 __wrap_fsync(int fd)
 {
-	trouble.fsyncs++;
-	return trouble.fsync_errno != 0 ? failure(trouble.fsync_errno) : __real_fsync(fd);
+	if (trouble.fsyncs++ >= trouble.fsync_room && trouble.fsync_errno != 0)
+		return failure(trouble.fsync_errno);
+	return __real_fsync(fd);
 }
 
 int

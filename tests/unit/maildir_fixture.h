@@ -24,9 +24,10 @@ struct trouble {
 	/* runs before each removal */
 	void (*removal)(const char *name);
 	int unlink_errno; /* of every removal */
-	int fsync_errno;
+	int fsync_errno, fsync_room; /* after so many */
 	int fsyncs; /* asked for */
 	int flock_errno;
+	int opens_again; /* so many openat2() ask to be tried again */
 	long file_system; /* what statfs says, unless 0 */
 	int link_errno;
 	int write_errno, write_room; /* after so many octets */

@@ -206,12 +206,13 @@ static const struct uidlist_case {
 	{ "3 V1 N2\n1 W99 :0.a\n2 W7 :1.a\n3 W98 :1.b\n", 7 },
 	{ "3 V1 N2\n1 :1.a\n", 6 },
 	{ "3 V1 N2\n1 W7 :1.a", 6 }, /* being written */
+	{ "3 V1 N2\n1 W7 :1.a:", 6 },
 	{ "3 V1 N2\n1 W7 :1.ab\n2 W7 :1.\n3 W7 :\n", 6 },
 	{ "3 V1 N2\n1 S8 W7 :1.a\n", 6 }, /* cannot be */
 	{ "3 V1 N2\n1 W9223372036854775807 :1.a\n", 6 },
 	{ "3 V1 N2\n1 W :1.a\n2 W-7 :1.a\n3 W7x :1.a\n", 6 },
 	{ "3 V1 N2\n1 W7 1.a\n", 6 },
-	{ "3 V1 N2\nW7 :1.a\n", 6 },
+	{ "3 V1 N2\nW7 :1.a\n W7 :1.a\nx W7 :1.a\n", 6 },
 	{ "3 V1 N2", 6 },
 	{ "1 1 2\n1 W7 :1.a\n", 6 }, /* another version */
 	{ "2 V1 N2\n1 W7 :1.a\n", 6 },
@@ -241,10 +242,16 @@ sizes_come_from_the_uidlist_next(void **state)
 static void
 but_not_when_the_name_has_one(void **state)
 {
+	struct drop *d;
+
 	(void)state;
 	put_text("m/cur/1.a,W=6:2,", "a\nb\n");
-	put_text("m/dovecot-uidlist", "3 V1 N2\n1 W7 :1.a,W=6\n");
-	assert_int_equal(only_size(), 6);
+	put_text("m/cur/2.b:2,", "a\nb\n");
+	put_text("m/dovecot-uidlist", "3 V1 N2\n1 W7 :1.a,W=6\n2 W8 :2.b\n");
+	d = must_open();
+	assert_int_equal(store->size(d, 0, true), 6);
+	assert_int_equal(store->size(d, 1, true), 8);
+	store->close(d);
 }
 
 /* Lines as long as anybody likes, zeros, and more than we care to read. */
@@ -263,6 +270,16 @@ a_uidlist_of_any_kind_costs_little(void **state)
 	memcpy(text + len - 25, " :1.a\n2 W8 :9.z\n1 W7 :1.a\n", 25);
 	put("m/dovecot-uidlist", text, len);
 	assert_int_equal(only_size(), 6); /* its last line has no end */
+	memset(text + 5, 'W', len - 5);
+	for (size_t i = 1; i < 5000; i++) { /* wherever we cut it, the end of a line is no line */
+		char *end = text + 5 + i;
+
+		remove_file("m/dovecot-uidlist"); /* faster than a new end for an old file */
+		memcpy(end, "1 W7 :1.a\n", 10);
+		put("m/dovecot-uidlist", text, 5 + i + 10);
+		assert_int_equal(only_size(), 6);
+		memset(end, 'W', 10);
+	}
 	memcpy(text + len - 26, "\n2 W8 :9.z\n2 :\n1 W7 :1.a\n", 26);
 	text[len - 1] = '\n';
 	put("m/dovecot-uidlist", text, len);
@@ -395,6 +412,9 @@ a_message_that_cannot_be_read_costs_only_itself(void **state)
 	assert_int_equal(store->skipped(d, &why), 3);
 	assert_string_equal(why, "\"1.a\": Input/output error");
 	store->close(d);
+	/* but when we are at our limits, it is not the message's fault */
+	trouble.read_errno = ENOMEM;
+	must_not_open(FAULT_TEMP);
 }
 
 /* Renamed or gone between the scan and the reading of sizes. */
@@ -453,7 +473,7 @@ a_message_is_read_at_any_offset(void **state)
 	assert_int_equal(message_info(m)->stored, 6);
 	for (uint64_t at = 0; at <= 6; at++) {
 		assert_int_equal(message_read(m, at, buf, sizeof buf, &f), 6 - at);
-		assert_memory_equal(buf, "ab\0cd\n" + at, 6 - at);
+		assert_memory_equal(buf, &"ab\0cd\n"[at], 6 - at);
 	}
 	assert_int_equal(message_read(m, 7, buf, sizeof buf, &f), 0);
 	assert_int_equal(message_read(m, UINT64_MAX, buf, sizeof buf, &f), 0);

@@ -233,6 +233,10 @@ nothing_is_removed_through_a_link(void **state)
 	assert_int_equal(remove_these(d, 0x01, &removed, &f), -1);
 	assert_int_equal(removed, 0);
 	assert_true(exists("other/1.a,W=3"));
+	remove_file("m/new");
+	assert_int_equal(symlinkat("old", root, "m/new"), 0); /* nor within the Maildir */
+	assert_int_equal(remove_these(d, 0x01, &removed, &f), -1);
+	assert_true(exists("m/old/1.a,W=3"));
 	/* but a message that became a link is an entry like any other */
 	remove_file("m/new");
 	rename_file("m/old", "m/new");
@@ -381,6 +385,9 @@ a_delivered_message_is_found_when_it_was_read(void **state)
 	(void)snprintf(to, sizeof to, "m/cur/%s:2,S", name);
 	rename_file(from, to);
 	assert_int_equal(store->delivered(root, "m", name, &f), 1);
+	(void)snprintf(to, sizeof to, "%s:2,S", name);
+	assert_int_equal(store->delivered(root, "m", to, &f), 0); /* no base name */
+	(void)snprintf(to, sizeof to, "m/cur/%s:2,S", name);
 	name[strlen(name) - 1] = '\0';
 	assert_int_equal(store->delivered(root, "m", name, &f), 0);
 	assert_int_equal(store->delivered(root, "nobody", name, &f), 0);
@@ -476,6 +483,13 @@ what_was_not_synced_did_not_arrive(void **state)
 	assert_int_equal(f.kind, FAULT_TEMP);
 	assert_int_equal(count_files("m/tmp"), 0);
 	assert_int_equal(count_files("m/new"), 0);
+	/* its name was not: it may be there or not, which nobody takes for success */
+	trouble = (struct trouble){ .fsync_errno = EIO, .fsync_room = 1 };
+	assert_int_equal(store->deliver_begin(root, "m", &in, &f), 0);
+	assert_int_equal(store->deliver_write(in, "x\n", 2, &f), 0);
+	assert_int_equal(store->deliver_commit(&in, &f), -1);
+	assert_null(in);
+	assert_int_equal(count_files("m/tmp"), 0);
 }
 
 static void
@@ -556,6 +570,9 @@ delivery_follows_no_link_out_of_the_maildir(void **state)
 		assert_int_equal(store->deliver_begin(root, "m", &in, &f), -1);
 		assert_int_equal(f.kind, FAULT_PERM);
 		assert_null(in);
+		remove_file(folders[i]);
+		assert_int_equal(symlinkat("cur", root, folders[i]), 0);
+		assert_int_equal(store->deliver_begin(root, "m", &in, &f), -1);
 		remove_file(folders[i]);
 		assert_int_equal(mkdirat(root, folders[i], 0755), 0);
 	}
