@@ -34,6 +34,7 @@ struct auth auth = { .poller = -1,
 static uint8_t packet[8192];
 static int early_logins[64]; /* channels that came before there was a poller */
 static size_t early_logins_count;
+static int syslog_fd = -1;
 
 bool
 tell_supervisor(const struct ipc_writer *w)
@@ -72,7 +73,9 @@ take_accounts(int fd)
 	log_info("accounts: %zu in \"%s\"", accounts_count(fresh), auth.setup.accounts);
 	if (accounts_hashed(fresh) > 0 &&
 	    (auth.setup.apop || auth.setup.cram || strstr(auth.setup.mechanisms, "SCRAM") != NULL))
-		log_warning("accounts: %zu have password hashes, which SCRAM, CRAM-MD5 and APOP cannot use: "
+		log_warning(
+		    "accounts: %zu have password hashes, which SCRAM, CRAM-MD5 and APOP cannot "
+		    "use: "
 		    "clients that prefer those are refused (\"mechanisms\" in restanted.conf)",
 		    accounts_hashed(fresh));
 }
@@ -141,6 +144,7 @@ take_message(size_t len, int *fd)
 		if (!auth_setup_decode(&r, &setup))
 			return false;
 		auth.setup = setup;
+		log_open("restante-auth", setup.log.target, setup.log.level, syslog_fd);
 		if (auth.penalties != NULL)
 			penalties_set_base(auth.penalties, setup.failure_delay);
 		return true;
@@ -166,19 +170,16 @@ take_message(size_t len, int *fd)
 static int
 receive_setup(struct fault *f)
 {
-	int fds[CHANNEL_FDS], n, syslog = -1;
+	int fds[CHANNEL_FDS], n;
 	bool fine = true;
 
 	while (
 	    fine && (n = setup_receive(packet, sizeof packet, fds)) > 0 && packet[0] != SU_START) {
 		if (packet[0] == SU_LOG) {
-			syslog = fds[0];
+			syslog_fd = fds[0];
 			fds[0] = -1;
 		} else {
 			fine = take_message((size_t)n, &fds[0]);
-			if (packet[0] == SU_AUTH)
-				log_open("restante-auth", auth.setup.log.target,
-				    auth.setup.log.level, syslog);
 		}
 		fd_close(&fds[0]);
 		fd_close(&fds[1]);

@@ -896,6 +896,25 @@ reload(const struct auth_setup *setup)
 }
 
 static void
+a_reload_changes_what_is_logged(void **state)
+{
+	struct auth_setup setup = usual();
+
+	(void)state;
+	setup.log.level = 0; /* errors alone */
+	start(&setup, accounts, 0);
+	say_pass(1, "joe", "wrong");
+	expect_failed(1, LA_FAIL_AUTH);
+	setup.log.level = 2;
+	reload(&setup);
+	say_pass(2, "ann", "wrong");
+	expect_failed(2, LA_FAIL_AUTH);
+	stop();
+	assert_null(strstr(world.said, "joe"));
+	assert_non_null(strstr(world.said, "user \"ann\""));
+}
+
+static void
 system_users_are_asked_of_pam(void **state)
 {
 	struct auth_setup setup = usual();
@@ -990,6 +1009,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(conversations_are_bounded),
 		cmocka_unit_test(a_failed_address_waits_and_another_does_not),
 		cmocka_unit_test(what_had_to_wait_gets_its_turn),
+		cmocka_unit_test(a_reload_changes_what_is_logged),
 		cmocka_unit_test(system_users_are_asked_of_pam),
 		cmocka_unit_test(accounts_that_cannot_be_read_change_nothing),
 	};
