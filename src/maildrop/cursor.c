@@ -255,11 +255,16 @@ cursor_message(struct session *s, uint32_t i, int64_t lines, struct pop3_out *ou
 {
 	const struct store_ops *store = s->options->store;
 	bool utf8 = pop3_server_is_utf8(s->pop), needs = false;
-	uint64_t octets = store->size(s->drop, i, utf8);
+	uint64_t before = store->size(s->drop, i, utf8), octets;
 	struct cursor c = { .kind = CURSOR_MESSAGE, .index = i, .retr = lines < 0 };
 	struct fault f;
+	int r = store->message_open(s->drop, i, &c.message, &f);
 
-	if (store->message_open(s->drop, i, &c.message, &f) == -1) {
+	/* a size that was wrong has been put right: sums stay those of LIST */
+	octets = store->size(s->drop, i, utf8);
+	s->octets += octets - before;
+	s->all_octets += octets - before;
+	if (r == -1) {
 		unreadable(s, i, &f, out);
 		return;
 	}

@@ -41,7 +41,8 @@ struct store_ops {
 	uint32_t (*skipped)(const struct drop *d, const char **ret_why);
 
 	/* Message i of 0..count-1.  Octets as P1939-65 to 68 count them, in the form that is sent:
-	 * of the surrogate unless utf8, where it is known to need one. */
+	 * of the surrogate unless utf8, where it is known to need one.  What a file name says is
+	 * believed until message_open sees that it cannot be so, and corrects it. */
 	uint64_t (*size)(const struct drop *d, uint32_t i, bool utf8);
 	/* Writes the unique-id with a NUL into uid[STORE_UID_MAX + 1]; distinct within the drop. */
 	void (*uid)(const struct drop *d, uint32_t i, char *uid);

@@ -28,6 +28,8 @@ static struct {
 	bool open_fails, remove_fails;
 	uint64_t read_fails_at; /* offset; UINT64_MAX: never */
 	uint32_t opens, closes;
+	uint64_t correction; /* opening message 2 adds so much to its size */
+	bool corrected;
 } store;
 
 struct drop {
@@ -88,6 +90,8 @@ static uint64_t
 fake_size(const struct drop *d, uint32_t i, bool utf8)
 {
 	(void)d;
+	if (i == 1 && store.corrected)
+		return sizes[i] + store.correction;
 	return i == 2 ? (utf8 ? 26u : 43u) : sizes[i];
 }
 
@@ -109,6 +113,8 @@ static int
 fake_message_open(struct drop *d, uint32_t i, struct message **ret, struct fault *f)
 {
 	(void)d;
+	if (i == 1)
+		store.corrected = true;
 	if (store.open_fails)
 		return fault_set(f, FAULT_TEMP, "open: failed");
 	*ret = calloc(1, sizeof **ret);
@@ -274,6 +280,27 @@ message_that_cannot_be_opened(void **state)
 				 "[SYS/TEMP] the message cannot be read now\r\n");
 }
 
+/* Holds: P1939-68 */
+static void
+sizes_that_opening_corrects(void **state)
+{
+	char out[8192];
+
+	for (int i = 0; i < 2; i++) {
+		(void)fresh(state);
+		store.correction = i == 0 ? 1000 : (uint64_t)-4;
+		(void)play(
+		    "STAT\r\nTOP 2 0\r\nSTAT\r\nLIST 2\r\nDELE 2\r\nSTAT\r\nRSET\r\nSTAT\r\n", 64,
+		    SESSION_OUT_MIN, -1, out, sizeof out);
+		assert_ptr_equal(strstr(out, "+OK 3 127\r\n"), out);
+		assert_non_null(strstr(
+		    out, i == 0 ? "+OK 3 1127\r\n+OK 2 1014\r\n" : "+OK 3 123\r\n+OK 2 10\r\n"));
+		assert_non_null(strstr(out, "+OK 2 113\r\n"));
+		assert_non_null(strstr(out,
+		    i == 0 ? "(1127 octets)\r\n+OK 3 1127\r\n" : "(123 octets)\r\n+OK 3 123\r\n"));
+	}
+}
+
 /* Holds: P1939-91 */
 static void
 removal_that_fails(void **state)
@@ -315,6 +342,7 @@ main(void)
 		cmocka_unit_test_setup(same_replies_at_every_cut_and_size, fresh),
 		cmocka_unit_test_setup(read_errors_at_every_offset, fresh),
 		cmocka_unit_test_setup(message_that_cannot_be_opened, fresh),
+		cmocka_unit_test_setup(sizes_that_opening_corrects, fresh),
 		cmocka_unit_test_setup(removal_that_fails, fresh),
 		cmocka_unit_test_setup(what_expires, fresh),
 	};
