@@ -20,6 +20,7 @@ source_add(int poller, struct source *s, uint32_t events)
 	struct epoll_event ev = { .events = events, .data.ptr = s };
 
 	s->events = events;
+	s->muted = false;
 	return epoll_ctl(poller, EPOLL_CTL_ADD, s->fd, &ev);
 }
 
@@ -28,11 +29,20 @@ source_want(int poller, struct source *s, uint32_t events)
 {
 	struct epoll_event ev = { .events = events, .data.ptr = s };
 
-	if (s->fd == -1 || s->events == events)
+	if (s->fd == -1 || s->muted || s->events == events)
 		return;
 	s->events = events;
 	if (epoll_ctl(poller, EPOLL_CTL_MOD, s->fd, &ev) == -1)
 		abort(); /* cannot fail for a descriptor that is in the set */
+}
+
+void
+source_mute(int poller, struct source *s)
+{
+	if (s->fd == -1 || s->muted)
+		return;
+	(void)epoll_ctl(poller, EPOLL_CTL_DEL, s->fd, NULL);
+	s->muted = true;
 }
 
 void

@@ -69,6 +69,15 @@ address_from(const struct sockaddr_storage *ss, const uint8_t key[16], struct ad
 		struct sockaddr_in6 in6;
 
 		memcpy(&in6, ss, sizeof in6);
+		if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr)) { /* or all of IPv4 were one network */
+			struct sockaddr_storage mapped = { 0 };
+			struct sockaddr_in in = { .sin_family = AF_INET };
+
+			memcpy(&in.sin_addr, &in6.sin6_addr.s6_addr[12], sizeof in.sin_addr);
+			memcpy(&mapped, &in, sizeof in);
+			address_from(&mapped, key, ret);
+			return;
+		}
 		memcpy(&network, &in6.sin6_addr, sizeof network);
 		ret->loopback = IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
 		(void)inet_ntop(AF_INET6, &in6.sin6_addr, ret->text, sizeof ret->text);

@@ -32,9 +32,9 @@ say_failed(struct client *c, struct pop3_out *out, enum la_failure why)
 	c->failures++;
 }
 
-/* auth has said no. */
+/* auth has said no, or nothing. */
 static void
-failed(struct client *c, enum la_failure why)
+failed(struct client *c, enum la_failure why, bool close)
 {
 	uint8_t mem[POP3_REPLY_MAX];
 	struct pop3_out out = { mem, 0, sizeof mem };
@@ -44,30 +44,28 @@ failed(struct client *c, enum la_failure why)
 		client_end(c);
 		return;
 	}
-	if (c->failures >= login.setup.max_failures) {
+	if (close) {
+		client_close(c);
+	} else if (c->failures >= login.setup.max_failures) {
 		log_debug("client from %s: too many failed logins", c->address.text);
-		c->phase = PHASE_CLOSING;
-		if (client_flush(c))
-			client_end(c);
-		else if (c->source.fd != -1) {
-			timing_set(c, TIMING_WRITE);
-			source_want(login.epoll, &c->source, EPOLLOUT);
-		}
-		return;
+		client_close(c);
+	} else {
+		client_commands(c);
 	}
-	client_commands(c);
 }
 
-/* Sends what the writer holds; a failure ends the check there and then. */
+/* Sends what the writer holds, or holds it until the client's output is sent. */
 static bool
 send_packet(struct client *c, const struct ipc_writer *w, int fd)
 {
-	bool sent = !w->failed && login.auth.fd != -1 &&
-		    channel_send(login.auth.fd, w->data, w->len, &fd, fd == -1 ? 0 : 1) == 0;
+	bool sent = !w->failed && login.auth.fd != -1;
 
-	if (!sent && login.auth.fd != -1)
-		log_error("client from %s: restante-auth takes nothing: %s", c->address.text,
-		    w->failed ? "too long" : strerror(errno));
+	if (sent && c->out.len > 0) {
+		c->held = parcel_create(w->data, w->len, fd);
+		sent = c->held != NULL;
+	} else if (sent) {
+		sent = to_auth(w->data, w->len, fd);
+	}
 	explicit_bzero(packet, w->len);
 	return sent;
 }
@@ -150,10 +148,12 @@ check_step(struct client *c, const struct pop3_event *ev, const struct pop3_in *
 	};
 	struct ipc_writer w;
 
-	ipc_writer_init(&w, packet, sizeof packet);
-	la_step_encode(&w, &m);
-	if (send_packet(c, &w, -1))
-		return true;
+	if (c->id != 0) { /* auth is still the one that asked */
+		ipc_writer_init(&w, packet, sizeof packet);
+		la_step_encode(&w, &m);
+		if (send_packet(c, &w, -1))
+			return true;
+	}
 	check_forget(c);
 	say_failed(c, out, LA_FAIL_TEMP);
 	return false;
@@ -165,6 +165,7 @@ drop(struct client *c)
 	if (c->id != 0)
 		HASH_DELETE(hh, login.checking, c);
 	c->id = 0;
+	parcel_destroy(&c->held);
 }
 
 void
@@ -178,10 +179,20 @@ check_forget(struct client *c)
 	ipc_writer_init(&w, mem, sizeof mem);
 	la_cancel_encode(&w, c->id);
 	drop(c);
-	if (login.auth.fd != -1 && channel_send(login.auth.fd, w.data, w.len, NULL, 0) == -1)
-		log_debug("restante-auth was not told of a client's end: %s", strerror(errno));
+	(void)to_auth(w.data, w.len, -1); /* it is gone, then, and the check with it */
 	if (c->phase != PHASE_RELAY)
 		source_remove(login.epoll, &c->pair);
+}
+
+void
+check_release(struct client *c)
+{
+	timing_set(c, TIMING_LOGIN);
+	source_want(login.epoll, &c->source, 0);
+	if (!to_auth_parcel(&c->held)) {
+		drop(c);
+		failed(c, LA_FAIL_TEMP, false);
+	}
 }
 
 static void
@@ -192,7 +203,7 @@ challenged(struct client *c, const struct la_reply *m)
 
 	if (mem == NULL) {
 		check_forget(c);
-		failed(c, LA_FAIL_TEMP);
+		failed(c, LA_FAIL_TEMP, false);
 		return;
 	}
 	out = (struct pop3_out){ mem, 0, m->data.len / 3 * 4 + 64 };
@@ -225,9 +236,16 @@ auth_gone(void)
 	struct client *c, *next;
 
 	source_remove(login.epoll, &login.auth);
+	to_auth_forget();
 	HASH_ITER (hh, login.checking, c, next) {
+		bool held = c->held != NULL;
+
 		drop(c);
-		failed(c, LA_FAIL_TEMP);
+		source_remove(login.epoll, &c->pair);
+		if (c->phase != PHASE_CHECKING)
+			continue; /* it is told when it answers the challenge */
+		/* a client's own socket may be with a maildrop process already: two would talk */
+		failed(c, LA_FAIL_TEMP, c->tls == NULL && !held);
 	}
 }
 
@@ -235,12 +253,16 @@ void
 auth_ready(struct source *s, uint32_t events)
 {
 	int fds[CHANNEL_FDS];
-	ssize_t n = channel_recv(s->fd, packet, sizeof packet, fds);
 	struct ipc_reader r;
 	struct la_reply m;
 	struct client *c;
+	ssize_t n;
 
-	(void)events;
+	if ((events & EPOLLOUT) != 0)
+		to_auth_ready();
+	if (s->fd == -1)
+		return;
+	n = channel_recv(s->fd, packet, sizeof packet, fds);
 	for (int i = 0; i < CHANNEL_FDS; i++)
 		fd_close(&fds[i]);
 	if (n == -1 && errno == EAGAIN)
@@ -259,7 +281,7 @@ auth_ready(struct source *s, uint32_t events)
 		done(c);
 	} else if (packet[0] == LA_FAILED) {
 		drop(c);
-		failed(c, m.failure);
+		failed(c, m.failure, false);
 	} else {
 		challenged(c, &m);
 	}

@@ -16,6 +16,8 @@
 #include "ipc/channel.h"
 #include "login/login.h"
 
+enum { ROUNDS = 16 /* of received octets, then the others get their turn */ };
+
 /* What is true for this client now. */
 static void
 set_now(struct client *c)
@@ -122,6 +124,18 @@ client_end(struct client *c)
 	login.dead = c;
 }
 
+void
+client_close(struct client *c)
+{
+	c->phase = PHASE_CLOSING;
+	if (client_flush(c)) {
+		client_end(c);
+	} else if (c->source.fd != -1) {
+		timing_set(c, TIMING_WRITE);
+		source_want(login.epoll, &c->source, EPOLLOUT);
+	}
+}
+
 static void
 greet(struct client *c)
 {
@@ -209,16 +223,10 @@ handshake(struct client *c)
 		client_commands(c);
 }
 
-/* STLS was answered.  Octets behind it are somebody's attempt to have them taken for the
- * client's own words under TLS (P2595-05). */
+/* The answer to STLS is out. */
 static void
-start_tls(struct client *c, size_t unused)
+start_tls(struct client *c)
 {
-	if (unused > 0 || c->in.len > 0) {
-		log_warning("client from %s: plaintext behind STLS: closed", c->address.text);
-		client_end(c);
-		return;
-	}
 	c->tls = tls_stream_create(login.tls, c->source.fd);
 	if (c->tls == NULL) {
 		log_error("client from %s: out of memory", c->address.text);
@@ -230,6 +238,25 @@ start_tls(struct client *c, size_t unused)
 	c->phase = PHASE_HANDSHAKE;
 	timing_set(c, TIMING_LOGIN);
 	source_want(login.epoll, &c->source, EPOLLIN);
+}
+
+/* STLS was answered.  Octets behind it are somebody's attempt to have them taken for the
+ * client's own words under TLS (P2595-05). */
+static void
+stls(struct client *c, size_t unused)
+{
+	if (unused > 0) {
+		log_warning("client from %s: plaintext behind STLS: closed", c->address.text);
+		client_end(c);
+		return;
+	}
+	if (c->out.len == 0) {
+		start_tls(c);
+		return;
+	}
+	c->phase = PHASE_STLS;
+	timing_set(c, TIMING_WRITE);
+	source_want(login.epoll, &c->source, EPOLLOUT);
 }
 
 /* Receives; 0: nothing now, or the client has ended (its descriptor is -1). */
@@ -286,55 +313,44 @@ handle(struct client *c, const struct pop3_event *ev, struct pop3_in *in, struct
 
 	if (ev->type == POP3_EV_AUTH_CANCEL) {
 		check_forget(c);
-		return true;
+		/* an exchange begun costs as much as a wrong password: not for ever */
+		if (++c->failures < login.setup.max_failures)
+			return true;
+		log_debug("client from %s: too many failed logins", c->address.text);
 	}
-	if (ev->type == POP3_EV_QUIT || ev->type == POP3_EV_ABUSE) {
+	if (ev->type == POP3_EV_QUIT || ev->type == POP3_EV_ABUSE ||
+	    ev->type == POP3_EV_AUTH_CANCEL) {
 		if (ev->type == POP3_EV_ABUSE)
 			log_info("client from %s: abuse: closed", c->address.text);
-		c->phase = PHASE_CLOSING;
-		if (send_out(c, out))
-			client_end(c);
-		else if (c->source.fd != -1) {
-			timing_set(c, TIMING_WRITE);
-			source_want(login.epoll, &c->source, EPOLLOUT);
-		}
+		if (send_out(c, out) || c->source.fd != -1)
+			client_close(c);
 		out->len = 0;
 		return false;
 	}
-	if (ev->type == POP3_EV_STLS) {
-		bool sent = send_out(c, out);
-
-		out->len = 0;
-		if (c->source.fd == -1)
-			return false;
-		if (!sent) { /* nobody who waits for it has an unread greeting in the way */
-			client_end(c);
-			return false;
-		}
-		start_tls(c, unused);
-		return false;
-	}
-	/* credentials: replies so far go first, since the next one is another process's */
-	if (out->len > 0 && !send_out(c, out)) {
-		if (c->source.fd != -1)
-			client_end(c); /* it pipelines without reading: not with us */
-		return false;
-	}
+	if (out->len > 0)
+		(void)send_out(c, out);
 	out->len = 0;
+	if (c->source.fd == -1)
+		return false;
+	if (ev->type == POP3_EV_STLS) {
+		stls(c, unused);
+		return false;
+	}
+	/* credentials; without output left only the end of the connection is told now */
 	c->phase = PHASE_CHECKING;
-	timing_set(c, TIMING_LOGIN);
-	source_want(login.epoll, &c->source, 0); /* only the end of the connection is told now */
+	timing_set(c, c->out.len > 0 ? TIMING_WRITE : TIMING_LOGIN);
+	source_want(login.epoll, &c->source, c->out.len > 0 ? EPOLLOUT : 0);
 	if (ev->type == POP3_EV_AUTH_RESPONSE)
 		return !check_step(c, ev, in, out);
 	return !check_start(c, ev, in, out);
 }
 
-void
-client_commands(struct client *c)
+static void
+work(struct client *c, uint8_t received[IN_OCTETS])
 {
-	static uint8_t received[IN_OCTETS], replies[OUT_OCTETS];
+	static uint8_t replies[OUT_OCTETS];
 
-	for (;;) {
+	for (int rounds = 0; rounds < ROUNDS; rounds++) {
 		struct pop3_out out = { replies, 0, sizeof replies };
 		struct pop3_in in;
 		struct pop3_event ev;
@@ -348,10 +364,12 @@ client_commands(struct client *c)
 			}
 			return;
 		}
+		if (c->timing == TIMING_WRITE)
+			timing_set(c, TIMING_LOGIN);
 		if (c->in.len > 0) {
 			in = (struct pop3_in){ buf_at(&c->in), c->in.len };
 		} else {
-			in = (struct pop3_in){ received, receive(c, received, sizeof received) };
+			in = (struct pop3_in){ received, receive(c, received, IN_OCTETS) };
 			if (in.len == 0) {
 				if (c->source.fd != -1)
 					source_want(login.epoll, &c->source,
@@ -361,18 +379,26 @@ client_commands(struct client *c)
 		}
 		while (go_on && (r = pop3_server_next(c->pop, &in, &out, &ev)) == POP3_EVENT)
 			go_on = handle(c, &ev, &in, &out);
-		if (c->source.fd == -1)
-			break;
-		if (!keep_input(c, &in))
-			break;
+		if (c->source.fd == -1 || !keep_input(c, &in))
+			return;
 		if (go_on && out.len > 0)
 			timing_set(
 			    c, TIMING_LOGIN); /* a whole command came; octets alone are none */
 		if (out.len > 0)
 			(void)send_out(c, &out);
 		if (c->source.fd == -1 || !go_on)
-			break;
+			return;
 	}
+	/* the others get their turn; a writable socket tells at once, whatever TLS has in store */
+	source_want(login.epoll, &c->source, EPOLLIN | EPOLLOUT);
+}
+
+void
+client_commands(struct client *c)
+{
+	static uint8_t received[IN_OCTETS];
+
+	work(c, received);
 	explicit_bzero(received, sizeof received); /* passwords came through here */
 }
 
@@ -381,7 +407,11 @@ client_ready(struct source *s, uint32_t events)
 {
 	struct client *c = (struct client *)(void *)s;
 
-	if ((events & EPOLLERR) != 0 || ((events & EPOLLHUP) != 0 && c->phase != PHASE_RELAY)) {
+	if (c->phase == PHASE_RELAY) {
+		relay_client_ready(c, events);
+		return;
+	}
+	if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
 		client_end(c);
 		return;
 	}
@@ -393,13 +423,15 @@ client_ready(struct source *s, uint32_t events)
 		client_commands(c);
 		break;
 	case PHASE_CHECKING:
-		break; /* nothing was asked for */
-	case PHASE_RELAY:
-		relay_work(c);
-		/* both ways are closed: what came before is with maildrop now, or will never be */
-		if ((events & EPOLLHUP) != 0 && c->source.fd != -1 && c->to_pair.len == 0)
-			client_end(c);
+		if (c->held != NULL && client_flush(c))
+			check_release(c);
 		break;
+	case PHASE_STLS:
+		if (client_flush(c))
+			start_tls(c);
+		break;
+	case PHASE_RELAY:
+		break; /* see above */
 	case PHASE_CLOSING:
 		if (client_flush(c))
 			client_end(c);

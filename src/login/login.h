@@ -33,7 +33,14 @@ struct listener {
 	bool tls;
 };
 
-enum phase { PHASE_HANDSHAKE, PHASE_COMMANDS, PHASE_CHECKING, PHASE_RELAY, PHASE_CLOSING };
+enum phase {
+	PHASE_HANDSHAKE,
+	PHASE_COMMANDS,
+	PHASE_STLS, /* its answer has not gone out yet */
+	PHASE_CHECKING,
+	PHASE_RELAY,
+	PHASE_CLOSING,
+};
 
 /* Deadlines: each list is in the order of its own. */
 enum timing { TIMING_NONE, TIMING_LOGIN, TIMING_WRITE, TIMINGS };
@@ -51,6 +58,7 @@ struct client {
 	struct buf in; /* received and not used */
 	struct buf out; /* to the client, not sent */
 	struct buf to_pair; /* relay, to maildrop */
+	struct parcel *held; /* for auth, when out is sent: the next reply is another process's */
 	uint32_t failures;
 	bool greet; /* implicit TLS: after the handshake */
 	bool in_eof; /* the client sends no more */
@@ -101,6 +109,8 @@ void client_create(int fd, const struct address *a, bool implicit_tls);
 void client_ready(struct source *s, uint32_t events);
 /* Goes on with commands, after a check or a wait. */
 void client_commands(struct client *c);
+/* Ends it when out is sent. */
+void client_close(struct client *c);
 /* Ends it: what can be sent at once is, the rest is not waited for. */
 void client_end(struct client *c);
 /* Sends what is in out; true: all of it. */
@@ -113,13 +123,23 @@ bool check_start(struct client *c, const struct pop3_event *ev, const struct pop
     struct pop3_out *out);
 bool check_step(struct client *c, const struct pop3_event *ev, const struct pop3_in *early,
     struct pop3_out *out);
+void check_release(struct client *c); /* out was sent: what was held goes to auth */
 void check_forget(struct client *c); /* cancels what is under way */
 void auth_ready(struct source *s, uint32_t events);
 void auth_gone(void);
 
+/* to_auth.c: packets in order; what auth does not take now waits here, within bounds. */
+struct parcel *parcel_create(const uint8_t *packet, size_t len, int fd); /* copies; NULL: cannot */
+void parcel_destroy(struct parcel **p);
+/* False: auth is not there, or does not keep up.  fd stays the caller's. */
+bool to_auth(const uint8_t *packet, size_t len, int fd);
+bool to_auth_parcel(struct parcel **p); /* takes it, also when it fails */
+void to_auth_ready(void); /* the channel has room again */
+void to_auth_forget(void); /* auth is gone */
+
 /* relay.c */
 void relay_start(struct client *c);
-void relay_work(struct client *c);
+void relay_client_ready(struct client *c, uint32_t events);
 void relay_pair_ready(struct source *s, uint32_t events);
 
 #endif

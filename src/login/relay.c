@@ -11,21 +11,6 @@ enum { TURN_OCTETS = 512 * 1024 }; /* then the others get theirs */
 
 static uint8_t scratch[RELAY_OCTETS];
 
-void
-relay_start(struct client *c)
-{
-	c->phase = PHASE_RELAY;
-	buf_wipe(&c->in); /* it went along with the credentials */
-	pop3_server_destroy(&c->pop);
-	timing_set(c, TIMING_NONE); /* maildrop keeps the time now */
-	if (source_add(login.epoll, &c->pair, EPOLLIN) == -1) {
-		log_error("client from %s: %s", c->address.text, strerror(errno));
-		client_end(c);
-		return;
-	}
-	relay_work(c);
-}
-
 enum move { MOVED, STUCK, OVER };
 
 /* Sends what is kept for maildrop, and its end. */
@@ -56,7 +41,7 @@ flush_pair(struct client *c)
 
 /* From the client: one TLS read's worth. */
 static enum move
-move_in(struct client *c)
+move_in(struct client *c, size_t *moved)
 {
 	size_t n;
 	enum move m = flush_pair(c);
@@ -65,6 +50,7 @@ move_in(struct client *c)
 		return m;
 	switch (tls_stream_read(c->tls, scratch, sizeof scratch, &n)) {
 	case TLS_DONE:
+		*moved += n;
 		return buf_append(&c->to_pair, scratch, n) ? MOVED : OVER;
 	case TLS_WANT_READ:
 		c->tls_wants_write = false;
@@ -84,7 +70,9 @@ move_out(struct client *c, size_t *moved)
 {
 	ssize_t n;
 
-	if (!client_flush(c))
+	if (c->source.muted)
+		buf_finish(&c->out); /* nobody is there */
+	else if (!client_flush(c))
 		return c->source.fd == -1 ? OVER : STUCK;
 	if (c->pair_eof) {
 		client_end(c); /* says close_notify */
@@ -103,29 +91,31 @@ move_out(struct client *c, size_t *moved)
 	return buf_append(&c->out, scratch, (size_t)n) ? MOVED : OVER;
 }
 
-void
+static void
 relay_work(struct client *c)
 {
-	size_t moved = 0;
+	size_t moved_in = 0, moved_out = 0;
 	enum move in = MOVED, out = MOVED;
 	uint32_t want = 0, want_pair = 0;
 
-	while ((in == MOVED || out == MOVED) && moved < TURN_OCTETS) {
-		if (out != STUCK)
-			out = move_out(c, &moved);
-		if (out == OVER)
-			break;
+	while ((in == MOVED || out == MOVED) &&
+	       (moved_in + moved_out < TURN_OCTETS || c->source.muted)) {
+		/* in first: a client that said QUIT and is gone said it all the same */
 		if (in != STUCK)
-			in = move_in(c);
+			in = move_in(c, &moved_in);
 		if (in == OVER)
 			break;
+		if (out != STUCK)
+			out = move_out(c, &moved_out);
+		if (out == OVER)
+			break;
 	}
-	explicit_bzero(scratch, moved == 0 ? 1024 : sizeof scratch);
-	if (out == OVER || in == OVER) {
+	explicit_bzero(scratch, moved_in + moved_out == 0 ? 1024 : sizeof scratch);
+	if (out == OVER || in == OVER || (c->source.muted && c->to_pair.len == 0)) {
 		client_end(c);
 		return;
 	}
-	if (c->out.len > 0 || c->tls_wants_write || moved >= TURN_OCTETS)
+	if (c->out.len > 0 || c->tls_wants_write || moved_in + moved_out >= TURN_OCTETS)
 		want |= EPOLLOUT; /* also after a full turn: a writable socket tells at once */
 	if (!c->in_eof && c->to_pair.len == 0)
 		want |= EPOLLIN;
@@ -136,7 +126,7 @@ relay_work(struct client *c)
 	/* a client that takes nothing has a limit; one that waits for it to be its turn has none */
 	if (c->out.len == 0)
 		timing_set(c, TIMING_NONE);
-	else if (c->timing != TIMING_WRITE || moved > 0)
+	else if (c->timing != TIMING_WRITE || moved_out > 0)
 		timing_set(c, TIMING_WRITE);
 	source_want(login.epoll, &c->source, want);
 	source_want(login.epoll, &c->pair, want_pair);
@@ -145,6 +135,32 @@ relay_work(struct client *c)
 void
 relay_pair_ready(struct source *s, uint32_t events)
 {
-	(void)events;
+	/* maildrop has closed: what it said before is read at the speed of the client */
+	if ((events & (EPOLLHUP | EPOLLERR)) != 0)
+		source_mute(login.epoll, s);
 	relay_work(client_of_pair(s));
+}
+
+void
+relay_client_ready(struct client *c, uint32_t events)
+{
+	/* both ways are closed: what it said before goes to maildrop as that takes it */
+	if ((events & (EPOLLHUP | EPOLLERR)) != 0)
+		source_mute(login.epoll, &c->source);
+	relay_work(c);
+}
+
+void
+relay_start(struct client *c)
+{
+	c->phase = PHASE_RELAY;
+	buf_wipe(&c->in); /* it went along with the credentials */
+	pop3_server_destroy(&c->pop);
+	timing_set(c, TIMING_NONE); /* maildrop keeps the time now */
+	if (source_add(login.epoll, &c->pair, EPOLLIN) == -1) {
+		log_error("client from %s: %s", c->address.text, strerror(errno));
+		client_end(c);
+		return;
+	}
+	relay_work(c);
 }

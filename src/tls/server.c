@@ -58,13 +58,10 @@ choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const u
 }
 
 static bool
-name_matches(const char *pattern, const char *name)
+wildcard_matches(const char *pattern, const char *name)
 {
-	const char *dot;
+	const char *dot = strchr(name, '.');
 
-	if (strcasecmp(pattern, name) == 0)
-		return true;
-	dot = strchr(name, '.');
 	return pattern[0] == '*' && pattern[1] == '.' && dot != NULL && dot != name &&
 	       strcasecmp(pattern + 1, dot) == 0;
 }
@@ -76,12 +73,18 @@ choose_certificate(SSL *ssl, int *alert, void *arg)
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 
 	(void)alert;
+	const struct named *found = NULL;
+
 	for (size_t i = 0; name != NULL && i < t->count; i++) {
-		if (name_matches(t->list[i].name, name)) {
-			(void)SSL_set_SSL_CTX(ssl, t->list[i].ctx);
+		if (strcasecmp(t->list[i].name, name) == 0) {
+			found = &t->list[i]; /* the name itself goes before any wildcard */
 			break;
 		}
+		if (found == NULL && wildcard_matches(t->list[i].name, name))
+			found = &t->list[i];
 	}
+	if (found != NULL)
+		(void)SSL_set_SSL_CTX(ssl, found->ctx);
 	return SSL_TLSEXT_ERR_OK; /* an unknown name gets the first certificate, and may judge it */
 }
 
@@ -109,15 +112,26 @@ tls_server_destroy(struct tls_server **tp)
 	*tp = NULL;
 }
 
+/* Nobody is there who could be asked, and the library would ask the terminal. */
+static int
+no_passphrase(char *buf, int room, int writing, void *arg)
+{
+	(void)buf;
+	(void)room;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
 static int
 use_chain(SSL_CTX *ctx, const uint8_t *pem, size_t len)
 {
 	BIO *bio = BIO_new_mem_buf(pem, (int)len);
-	X509 *cert = bio == NULL ? NULL : PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+	X509 *cert = bio == NULL ? NULL : PEM_read_bio_X509_AUX(bio, NULL, no_passphrase, NULL);
 	int ok = cert != NULL && SSL_CTX_use_certificate(ctx, cert) == 1;
 
 	X509_free(cert);
-	while (ok && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+	while (ok && (cert = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) != NULL) {
 		ok = SSL_CTX_add0_chain_cert(ctx, cert) == 1;
 		if (!ok)
 			X509_free(cert);
@@ -132,7 +146,8 @@ static int
 use_key(SSL_CTX *ctx, const uint8_t *pem, size_t len)
 {
 	BIO *bio = BIO_new_mem_buf(pem, (int)len);
-	EVP_PKEY *key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	EVP_PKEY *key =
+	    bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
 	int ok = key != NULL && SSL_CTX_use_PrivateKey(ctx, key) == 1;
 
 	EVP_PKEY_free(key);
@@ -156,7 +171,8 @@ tls_server_add(struct tls_server *t, const char *name, const uint8_t *chain, siz
 		goto fail;
 	(void)SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 					   SSL_OP_CIPHER_SERVER_PREFERENCE |
-					   SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
+					   SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF |
+					   SSL_OP_CLEANSE_PLAINTEXT /* passwords */);
 	(void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 					SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
