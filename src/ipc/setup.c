@@ -337,10 +337,20 @@ setup_receive(void *packet, size_t room, int fds[2])
 	}
 }
 
+static void
+say(uint8_t type)
+{
+	(void)channel_send(CHILD_CHANNEL, &type, sizeof type, NULL, 0);
+}
+
 void
 setup_ready(void)
 {
-	uint8_t type = SU_READY;
+	say(SU_READY);
+}
 
-	(void)channel_send(CHILD_CHANNEL, &type, sizeof type, NULL, 0);
+void
+setup_want_auth(void)
+{
+	say(SU_WANT_AUTH);
 }

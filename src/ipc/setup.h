@@ -39,6 +39,8 @@ enum setup_type {
 	SU_AUTH_RELOAD, /* struct auth_setup: settings that changed */
 	/* any child to supervisor */
 	SU_READY, /* everything was understood, the sandbox is entered */
+	/* login to supervisor */
+	SU_WANT_AUTH, /* its channel to auth has ended: a new one, if auth is there */
 	/* auth to supervisor */
 	SU_WANT_ACCOUNTS, /* the account file changed, I think */
 	SU_WANT_MAILDROP, /* struct want_maildrop */
@@ -166,7 +168,8 @@ bool maildrop_setup_decode(struct ipc_reader *r, struct maildrop_setup *ret);
  */
 int setup_receive(void *packet, size_t room, int fds[2]);
 
-/* Says SU_READY on CHILD_CHANNEL; a supervisor that is gone is noticed elsewhere. */
+/* Says SU_READY, or SU_WANT_AUTH, on CHILD_CHANNEL; a supervisor that is gone is noticed elsewhere. */
 void setup_ready(void);
+void setup_want_auth(void);
 
 #endif

@@ -272,6 +272,7 @@ auth_ready(struct source *s, uint32_t events)
 	if (n <= 0 || !la_reply_decode(&r, (enum login_auth_type)packet[0], &m)) {
 		log_error("restante-auth is gone%s", n > 0 ? ": it made no sense" : "");
 		auth_gone();
+		setup_want_auth();
 		return;
 	}
 	HASH_FIND(hh, login.checking, &m.id, sizeof m.id, c);

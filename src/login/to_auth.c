@@ -132,10 +132,12 @@ to_auth_ready(void)
 		waiting.octets -= p->len;
 		parcel_destroy(&p);
 	}
-	if (waiting.first != NULL)
-		auth_gone();
-	else
+	if (waiting.first == NULL) {
 		source_want(login.epoll, &login.auth, EPOLLIN);
+		return;
+	}
+	auth_gone();
+	setup_want_auth();
 }
 
 void

@@ -207,6 +207,8 @@ server_child_speaks(struct server *s, struct child *c)
 		all_ready(s);
 	} else if (packet[0] == SU_WANT_ACCOUNTS && n == 1 && c->role == CHILD_AUTH) {
 		(void)send_accounts(s, c); /* auth keeps what it has, and asks again */
+	} else if (packet[0] == SU_WANT_AUTH && n == 1 && c->role == CHILD_LOGIN) {
+		introduce_login(s, c);
 	} else if (packet[0] == SU_WANT_MAILDROP && c->role == CHILD_AUTH) {
 		want_maildrop(s, c, &r);
 	} else {

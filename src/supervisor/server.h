@@ -68,6 +68,8 @@ int start_auth(struct server *s, struct fault *f);
 int start_pam(struct server *s, struct fault *f);
 int start_login(struct server *s, struct fault *f);
 int start_maildrop(struct server *s, const struct want_maildrop *want, struct fault *f);
+/* A channel between a login process and auth, if auth is there; else the next auth brings one. */
+void introduce_login(struct server *s, struct child *login);
 int send_accounts(struct server *s, struct child *auth);
 uint32_t login_wanted(const struct server *s);
 

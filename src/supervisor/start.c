@@ -69,6 +69,18 @@ out:
 	return r;
 }
 
+void
+introduce_login(struct server *s, struct child *login)
+{
+	struct child *auth = server_find(s, CHILD_AUTH);
+	struct fault f = { 0 };
+
+	/* one that has just died is found here still, and cannot be told: another one follows */
+	if (auth != NULL &&
+	    introduce(login, PEER_LOGIN, auth, PEER_AUTH, (uint64_t)login->pid, &f) == -1)
+		log_debug("%s", f.text);
+}
+
 int
 send_accounts(struct server *s, struct child *auth)
 {
