@@ -229,8 +229,10 @@ run(struct worker *w, struct connection *c, struct pop3_out *out, uint64_t start
 			return;
 		}
 		if (r == POP3_NEED_ROOM) {
+			/* others first; then at once, or when there is room again, and until then
+			 * it is a client that does not read as any other */
 			c->active = clock_ms();
-			wait_begin(w->p, c, WAIT_READER, EPOLLOUT); /* others first; then at once */
+			wait_for_reader(w, c);
 			return;
 		}
 		if (c->in.len == 0 && c->eof) {

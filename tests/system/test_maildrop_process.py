@@ -326,6 +326,8 @@ def test_idle(maildrop, octet):
         if select.select([c.sock], [], [], 0.1)[0]:
             break
         c.send(octet)
+    else:
+        pytest.fail("never timed out")
     try:
         assert c.rest() == b""
     except ConnectionResetError:
@@ -336,15 +338,18 @@ def test_idle(maildrop, octet):
 
 # Holds: P1939-25
 @pytest.mark.parametrize("octet", [b"", b"X"])
-def test_stalled(maildrop, octet):
+@pytest.mark.parametrize("tcp", [True, False])
+def test_stalled(maildrop, octet, tcp):
     maildrop.put("ann", "1700000001.M1P1.h", LARGE * 3)
     maildrop.start(write_timeout=1)
-    c = maildrop.open("ann")
+    c = maildrop.open("ann", tcp=tcp)
     c.send(b"DELE 1\r\nRSET\r\nRETR 1\r\nQUIT\r\n")
     for _ in range(600):
         if select.select([maildrop.auth], [], [], 0.1)[0]:
             break
         c.send(octet)
+    else:
+        pytest.fail("never timed out")
     assert maildrop.report()[0] == ipc.AM_ENDED
     maildrop.expect("deleted 0: took no data for too long$")
 

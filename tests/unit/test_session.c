@@ -30,6 +30,8 @@ static struct {
 	uint32_t opens, closes;
 	uint64_t correction; /* opening message 2 adds so much to its size */
 	bool corrected;
+	uint64_t read; /* octets */
+	uint64_t longer; /* octets behind the text of the third message: "x", a line end */
 } store;
 
 struct drop {
@@ -58,6 +60,16 @@ message_read(struct message *m, uint64_t offset, void *buf, size_t len, struct f
 		return fault_set(f, FAULT_TEMP, "read: failed");
 	if (n > len)
 		n = len;
+	store.read += n;
+	if (offset + n > strlen(m->text)) { /* "x" behind the text */
+		if (offset >= strlen(m->text)) {
+			memset(buf, 'x', n);
+			if (n > 0 && offset + n == m->info.stored)
+				((uint8_t *)buf)[n - 1] = '\n';
+			return (ssize_t)n;
+		}
+		n = strlen(m->text) - (size_t)offset;
+	}
 	if (n > store.read_fails_at - offset)
 		n = (size_t)(store.read_fails_at - offset);
 	memcpy(buf, m->text + offset, n);
@@ -120,8 +132,11 @@ fake_message_open(struct drop *d, uint32_t i, struct message **ret, struct fault
 	*ret = calloc(1, sizeof **ret);
 	assert_non_null(*ret);
 	(*ret)->text = messages[i];
-	(*ret)->info =
-	    (struct message_info){ .fd = -1, .stored = strlen(messages[i]), .eight_bit = true };
+	(*ret)->info = (struct message_info){
+		.fd = -1,
+		.stored = strlen(messages[i]) + (i == 2 ? store.longer : 0),
+		.eight_bit = true,
+	};
 	store.opens++;
 	return 0;
 }
@@ -335,6 +350,148 @@ what_expires(void **state)
 	assert_int_equal(store.removed_mask, 0);
 }
 
+/* A client that leaves by RSET what it has read leaves it.  Holds: P1939-73 P2449-33 */
+static void
+reset_is_no_expiry(void **state)
+{
+	char out[8192];
+
+	(void)state;
+	assert_int_equal(
+	    play("RETR 1\r\nRSET\r\nQUIT\r\n", 64, SESSION_OUT_MIN, 0, out, sizeof out),
+	    SESSION_QUIT);
+	assert_int_equal(store.removed_mask, 0);
+	assert_int_equal(
+	    play("RETR 1\r\nRSET\r\nRETR 2\r\nQUIT\r\n", 64, SESSION_OUT_MIN, 0, out, sizeof out),
+	    SESSION_QUIT);
+	assert_int_equal(store.removed_mask, 2);
+}
+
+static void
+begin(struct session *s, const struct session_options *with, bool utf8)
+{
+	const struct pop3_server_now now = { .plaintext = true, .expire = -1, .login_delay = -1 };
+
+	assert_int_equal(session_begin(s, with, &the_drop, &now, POP3_LANG_EN, utf8, -1), 0);
+}
+
+/* What is sent in one piece ends by all of the end, or by nothing of it.  Holds: Q-C22 */
+static void
+final_dot_comes_with_the_line_end_before_it(void **state)
+{
+	static const char *const commands[] = { "RETR 3\r\n", "RETR 3\r\n", "TOP 3 9\r\n",
+		"TOP 3 9\r\n" };
+	static uint8_t block[SESSION_BLOCK], mem[SESSION_OUT_MIN + 1200];
+
+	(void)state;
+	for (size_t k = 0; k < sizeof commands / sizeof *commands; k++) {
+		/* the room that is left when the reply begins: from just enough to all of it */
+		for (size_t taken = 0; taken < 1200; taken++) {
+			struct pop3_in in = { (const uint8_t *)commands[k], strlen(commands[k]) };
+			struct pop3_out o = { mem, 1200 - taken, sizeof mem };
+			enum pop3_result r;
+			struct session s;
+			bool ended = false;
+
+			begin(&s, &options, k % 2 == 0);
+			store.longer = SESSION_OUT_MIN + 500;
+			do {
+				r = session_run(&s, &in, &o, block);
+				assert_false(ended && o.len > 0);
+				if (o.len >= 3 && memcmp(mem + o.len - 3, ".\r\n", 3) == 0) {
+					ended = true;
+					assert_true(o.len >= 5);
+					assert_memory_equal(mem + o.len - 5, "\r\n", 2);
+				}
+				o.len = 0;
+			} while (r == POP3_NEED_ROOM);
+			assert_true(ended);
+			session_finish(&s);
+		}
+	}
+}
+
+static void
+top_reads_no_more_than_the_top(void **state)
+{
+	static uint8_t block[SESSION_BLOCK], mem[2 * SESSION_OUT_MIN];
+	struct pop3_in in = { (const uint8_t *)"TOP 3 0\r\n", 9 };
+	struct pop3_out o = { mem, 0, sizeof mem };
+	struct session s;
+
+	(void)state;
+	store.longer = 1u << 30;
+	begin(&s, &options, false);
+	assert_int_equal(session_run(&s, &in, &o, block), POP3_NEED_INPUT);
+	assert_memory_equal(mem + o.len - 7, "\r\n\r\n.\r\n", 7);
+	assert_true(store.read <= SESSION_BLOCK);
+	session_finish(&s);
+}
+
+/* Commands that are much work and few octets do not keep their thread for ever.  Holds: P6856-18 */
+static void
+work_is_done_in_portions(void **state)
+{
+	static const struct session_options refusing = { .store = &fake, .refuse_utf8 = true };
+	static uint8_t block[SESSION_BLOCK], mem[SESSION_OUT_MIN + 4096];
+	char commands[8 * 16 + 1] = "";
+	struct pop3_in in = { (const uint8_t *)commands, sizeof commands - 1 };
+	enum pop3_result r;
+	struct session s;
+	uint32_t replies = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 16; i++)
+		memcpy(commands + 8 * i, "RETR 3\r\n", 8);
+	store.longer = 1u << 21;
+	begin(&s, &refusing, false);
+	do {
+		struct pop3_out o = { mem, 0, sizeof mem };
+
+		store.read = 0;
+		r = session_run(&s, &in, &o, block);
+		/* where the limit is passed, the command is finished */
+		assert_true(store.read < SESSION_WORK + 2 * (store.longer + SESSION_BLOCK));
+		for (size_t i = 0; i + 7 <= o.len; i++)
+			if (memcmp(mem + i, "[UTF8] ", 7) == 0)
+				replies++;
+	} while (r == POP3_NEED_ROOM);
+	assert_int_equal(replies, 16);
+	assert_int_equal(s.retrieved, 0);
+	assert_int_equal(s.end, SESSION_RUNS);
+	session_finish(&s);
+}
+
+/* A message that did not get through was not retrieved; and the log has the reason. */
+static void
+retrieved_is_what_was_sent_whole(void **state)
+{
+	static uint8_t block[SESSION_BLOCK], mem[SESSION_OUT_MIN];
+	struct pop3_in in = { (const uint8_t *)"RETR 2\r\nRETR 3\r\n", 16 };
+	struct session s;
+
+	(void)state;
+	store.longer = 1u << 20;
+	begin(&s, &options, false);
+	for (int i = 0; i < 10; i++) {
+		struct pop3_out o = { mem, 0, sizeof mem };
+
+		assert_int_equal(session_run(&s, &in, &o, block), POP3_NEED_ROOM);
+		assert_int_equal(s.retrieved, 1);
+	}
+	store.read_fails_at = 1u << 18;
+	while (s.end == SESSION_RUNS) {
+		struct pop3_out o = { mem, 0, sizeof mem };
+
+		(void)session_run(&s, &in, &o, block);
+	}
+	assert_int_equal(s.end, SESSION_READ_ERROR);
+	assert_int_equal(s.retrieved, 1);
+	assert_string_equal(s.why, "read: failed");
+	session_finish(&s);
+	assert_int_equal(store.opens, store.closes);
+}
+
 int
 main(void)
 {
@@ -345,6 +502,11 @@ main(void)
 		cmocka_unit_test_setup(sizes_that_opening_corrects, fresh),
 		cmocka_unit_test_setup(removal_that_fails, fresh),
 		cmocka_unit_test_setup(what_expires, fresh),
+		cmocka_unit_test_setup(reset_is_no_expiry, fresh),
+		cmocka_unit_test_setup(final_dot_comes_with_the_line_end_before_it, fresh),
+		cmocka_unit_test_setup(top_reads_no_more_than_the_top, fresh),
+		cmocka_unit_test_setup(work_is_done_in_portions, fresh),
+		cmocka_unit_test_setup(retrieved_is_what_was_sent_whole, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
