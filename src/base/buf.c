@@ -11,8 +11,18 @@ buf_init(struct buf *b, size_t max)
 }
 
 void
+buf_init_secret(struct buf *b, size_t max)
+{
+	*b = (struct buf){ .max = max, .secret = true };
+}
+
+void
 buf_finish(struct buf *b)
 {
+	if (b->secret) {
+		buf_wipe(b);
+		return;
+	}
 	free(b->data);
 	buf_init(b, b->max);
 }
@@ -20,9 +30,12 @@ buf_finish(struct buf *b)
 void
 buf_wipe(struct buf *b)
 {
+	bool secret = b->secret;
+
 	if (b->data != NULL)
 		explicit_bzero(b->data, b->cap);
-	buf_finish(b);
+	free(b->data);
+	*b = (struct buf){ .max = b->max, .secret = secret };
 }
 
 uint8_t *
@@ -38,9 +51,9 @@ buf_room(struct buf *b, size_t len)
 		size_t cap = b->cap == 0 ? 256 : b->cap;
 		uint8_t *p;
 
-		while (cap < b->len + len)
+		while (cap < b->len + len && cap <= b->max / 2)
 			cap *= 2;
-		if (cap > b->max)
+		if (cap < b->len + len || cap > b->max)
 			cap = b->max;
 		/* not realloc: the old copy may hold a secret, and would stay behind */
 		p = malloc(cap);

@@ -16,16 +16,18 @@ struct buf {
 	size_t len; /* octets behind off that are not */
 	size_t cap;
 	size_t max; /* never more than this */
+	bool secret; /* memory is overwritten before it is given back */
 };
 
 void buf_init(struct buf *b, size_t max);
+void buf_init_secret(struct buf *b, size_t max); /* for what may hold passwords */
 void buf_finish(struct buf *b); /* frees; b can be used again, empty */
 void buf_wipe(struct buf *b); /* the same, and overwrites what was there first */
 
 /* False, and nothing appended, when it would pass the ceiling or memory is out. */
 bool buf_append(struct buf *b, const void *p, size_t len);
 
-/* Room for len octets at the end, to be filled and then told with buf_added(); NULL as above. */
+/* Room for len octets (> 0) at the end, to be filled and then told with buf_added(); NULL as above. */
 uint8_t *buf_room(struct buf *b, size_t len);
 void buf_added(struct buf *b, size_t len);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 void
@@ -48,6 +49,18 @@ fd_write_all(int fd, const void *buf, size_t len)
 	return 0;
 }
 
+/* Frees what may have been a key or a list of passwords. */
+static void
+forget(char *p, size_t len)
+{
+	int saved = errno;
+
+	if (p != NULL)
+		explicit_bzero(p, len);
+	free(p);
+	errno = saved;
+}
+
 char *
 fd_read_all(int fd, size_t max, size_t *ret_len)
 {
@@ -72,14 +85,16 @@ fd_read_all(int fd, size_t max, size_t *ret_len)
 			break;
 		}
 		if (len == cap) {
-			char *q = realloc(p, cap * 2 + 1);
+			char *q = malloc(cap * 2 + 1); /* realloc would leave a copy behind */
 
 			if (q == NULL)
 				break;
+			memcpy(q, p, len);
+			forget(p, len);
 			p = q;
 			cap *= 2;
 		}
 	}
-	free(p);
+	forget(p, len);
 	return NULL;
 }

@@ -32,6 +32,8 @@ log_open(const char *program, enum log_target target, enum log_level level, int 
 	state.target = target;
 	state.level = level;
 	state.fd = fd;
+	/* behind the sandbox the file of the time zone cannot be read any more */
+	tzset();
 }
 
 int
@@ -41,7 +43,7 @@ log_wants(enum log_level level)
 }
 
 /* Copies text, made harmless, into out[0..room); returns the length.  Quotes stay: our own
- * formats use them, and what they enclose has its own quotes escaped by nobody but us. */
+ * formats have them. */
 static size_t
 escape(const char *text, char *out, size_t room)
 {
@@ -108,6 +110,8 @@ log_line(enum log_level level, const char *fmt, ...)
 		else
 			n = snprintf(
 			    line, sizeof line, "%s: %.*s\n", state.program, (int)len, safe);
+		if (n >= (int)sizeof line)
+			n = (int)sizeof line - 1;
 		if (n > 0 && write(STDERR_FILENO, line, (size_t)n) == -1)
 			errno = saved; /* nowhere is left to say so */
 	}

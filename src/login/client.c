@@ -161,7 +161,7 @@ client_create(int fd, const struct address *a, bool implicit_tls)
 	c->source = (struct source){ .ready = client_ready, .fd = fd };
 	c->pair = (struct source){ .ready = relay_pair_ready, .fd = -1 };
 	c->address = *a;
-	buf_init(&c->in, LA_EARLY_MAX);
+	buf_init_secret(&c->in, LA_EARLY_MAX);
 	buf_init(&c->out, OUT_OCTETS + CHANNEL_MAX); /* a challenge may be long */
 	buf_init(&c->to_pair, RELAY_OCTETS + LA_EARLY_MAX);
 	login.clients++;
