@@ -65,6 +65,15 @@ parse_line(const struct parse *p, const char *name)
 	return p->lines[k - schema];
 }
 
+bool
+parse_is_wrong(const struct parse *p, const char *name)
+{
+	const struct key *k = schema_find(name, strlen(name));
+
+	assert(k != NULL);
+	return p->wrong[k - schema];
+}
+
 /* A text of our own for a certificate's file. */
 static void
 take_certificate(const struct key *k, const char *text, int line)
@@ -199,6 +208,7 @@ setting(struct parse *p, cfg_t *cfg, const char *text, const struct statement *s
 {
 	const struct key *k = schema_find(text + st->start, st->name_len);
 	char name[64];
+	size_t errors;
 	int *line;
 
 	(void)snprintf(name, sizeof name, "%.*s",
@@ -218,6 +228,7 @@ setting(struct parse *p, cfg_t *cfg, const char *text, const struct statement *s
 		return;
 	}
 	*line = st->line;
+	errors = p->errors_count;
 	if (st->kind == STATEMENT_WRONG)
 		wrong_statement(p, text, st);
 	else if (st->kind == STATEMENT_SECTION)
@@ -226,6 +237,7 @@ setting(struct parse *p, cfg_t *cfg, const char *text, const struct statement *s
 		parse_note(p, st->line, "%s: takes one value, not a list (%s = value)", name, name);
 	else
 		(void)feed(cfg, text + st->start, st->end - st->start, "", st->line);
+	p->wrong[k - schema] |= p->errors_count > errors;
 }
 
 /* The title of a section, which is checked; NULL: it was told that it is wrong. */

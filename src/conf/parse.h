@@ -23,6 +23,7 @@ enum {
 struct parse {
 	struct settings *settings;
 	int lines[PARSE_KEYS_MAX]; /* where a key was set, in the order of the schema; 0: nowhere */
+	bool wrong[PARSE_KEYS_MAX]; /* whether an error was told about it */
 	struct parse_error {
 		int line; /* 0: the file as a whole */
 		size_t order;
@@ -44,8 +45,9 @@ void parse_text(struct parse *p, char *text, size_t len);
 void parse_note(struct parse *p, int line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Where a key was set; 0: nowhere. */
+/* Where a key was set; 0: nowhere.  And whether that was an error. */
 int parse_line(const struct parse *p, const char *name);
+bool parse_is_wrong(const struct parse *p, const char *name);
 
 /* Frees what p has, but for the settings. */
 void parse_finish(struct parse *p);

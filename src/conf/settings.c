@@ -72,7 +72,8 @@ check_whole(struct parse *p)
 	    p->sections_count == 0)
 		parse_note(
 		    p, tls, "listen-tls: there is no certificate for it (set \"certificate\")");
-	if (s->listen.count == 0 && s->listen_tls.count == 0)
+	if (s->listen.count == 0 && s->listen_tls.count == 0 && !parse_is_wrong(p, "listen") &&
+	    !parse_is_wrong(p, "listen-tls"))
 		parse_note(p, listen != 0 ? listen : tls,
 		    "listen: there is nothing to listen on (at least one address)");
 	if (s->pam && geteuid() != 0)
