@@ -67,7 +67,7 @@ poller_turn(int poller, int timeout)
 	for (int i = 0; i < n; i++) {
 		struct source *s = ev[i].data.ptr;
 
-		if (s->fd != -1)
+		if (s->fd != -1 && !s->muted)
 			s->ready(s, ev[i].events);
 	}
 	return 0;

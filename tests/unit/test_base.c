@@ -246,6 +246,56 @@ test_poller_does_not_tell_the_removed(void **state)
 	fd_close(&poller);
 }
 
+static void
+on_ready_mute(struct source *s, uint32_t events)
+{
+	struct end *e = (struct end *)(void *)s;
+
+	(void)events;
+	e->told++;
+	source_mute(e->poller, &e->victim->source);
+}
+
+/* Also not in the turn that mutes it; and it can be removed, and used again, as any other. */
+static void
+test_poller_does_not_tell_the_muted(void **state)
+{
+	int poller = poller_open(), a[2], b[2];
+	struct end x = { .source = { .ready = on_ready_mute }, .poller = poller };
+	struct end y = { .source = { .ready = on_ready_mute }, .poller = poller, .victim = &x };
+
+	(void)state;
+	x.victim = &y;
+	assert_int_equal(pipe2(a, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(b, O_CLOEXEC), 0);
+	x.source.fd = a[0];
+	y.source.fd = b[0];
+	assert_int_equal(source_add(poller, &x.source, EPOLLIN), 0);
+	assert_int_equal(source_add(poller, &y.source, EPOLLIN), 0);
+	assert_int_equal(fd_write_all(a[1], "x", 1), 0);
+	assert_int_equal(fd_write_all(b[1], "x", 1), 0);
+	assert_int_equal(poller_turn(poller, 0), 0);
+	assert_int_equal(x.told + y.told, 1);
+	assert_int_equal(poller_turn(poller, 0), 0);
+	assert_int_equal(x.told + y.told, 2);
+	source_want(poller, x.source.muted ? &x.source : &y.source, EPOLLOUT);
+	source_remove(poller, &x.source);
+	source_remove(poller, &y.source);
+	fd_close(&a[1]);
+	fd_close(&b[1]);
+	assert_int_equal(pipe2(a, O_CLOEXEC), 0);
+	y.source = (struct source){ .ready = on_ready, .fd = a[0], .muted = true };
+	y.victim = NULL;
+	y.told = 0;
+	assert_int_equal(source_add(poller, &y.source, EPOLLIN), 0);
+	assert_int_equal(fd_write_all(a[1], "x", 1), 0);
+	assert_int_equal(poller_turn(poller, 0), 0);
+	assert_int_equal(y.told, 1);
+	source_remove(poller, &y.source);
+	fd_close(&a[1]);
+	fd_close(&poller);
+}
+
 /* A descriptor that another process holds open, too, is out of the set all the same. */
 static void
 test_poller_forgets_what_is_open_elsewhere(void **state)
@@ -282,6 +332,7 @@ main(void)
 		cmocka_unit_test(test_clock_never_goes_back),
 		cmocka_unit_test(test_poller_tells),
 		cmocka_unit_test(test_poller_does_not_tell_the_removed),
+		cmocka_unit_test(test_poller_does_not_tell_the_muted),
 		cmocka_unit_test(test_poller_forgets_what_is_open_elsewhere),
 	};
 
