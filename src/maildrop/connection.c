@@ -177,10 +177,11 @@ connection_destroy(struct process *p, struct connection *c)
 	part(c);
 	log_end(c);
 	session_finish(&c->session);
-	connection_report(p, AM_ENDED, c->id);
 	buf_wipe(&c->in);
 	buf_finish(&c->out);
+	/* in one: who hears of the end finds the place free, and AM_IDLE never comes before it */
 	(void)pthread_mutex_lock(&p->mutex);
+	connection_report(p, AM_ENDED, c->id);
 	if (--p->connections == 0)
 		p->empty_since = clock_ms();
 	(void)pthread_mutex_unlock(&p->mutex);
