@@ -37,7 +37,7 @@ check_folder(const char *path, struct trouble *t)
 	DIR *dir;
 	const struct dirent *de;
 	struct stat st;
-	bool empty = true;
+	bool ours = true;
 
 	if (fd == -1 && errno == ENOENT)
 		return 0;
@@ -52,10 +52,12 @@ check_folder(const char *path, struct trouble *t)
 		fd_close(&fd);
 		return trouble_set(t, EX_OSERR, "\"%s\": %s", path, strerror(errno));
 	}
-	while (empty && (de = readdir(dir)) != NULL)
-		empty = strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0;
+	/* who was stopped while making one has not made all of its folders */
+	while (ours && (de = readdir(dir)) != NULL)
+		ours = strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0 ||
+		       strcmp(de->d_name, "tmp") == 0 || strcmp(de->d_name, "new") == 0;
 	(void)closedir(dir); /* it was only read */
-	return empty ? 0 : trouble_set(t, EX_CANTCREAT, "\"%s\" is no Maildir and not empty", path);
+	return ours ? 0 : trouble_set(t, EX_CANTCREAT, "\"%s\" is no Maildir and not empty", path);
 }
 
 /* Opens the folder that g->path stands in. */

@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from conftest import BUILD
+from conftest import BUILD, TOP
 from faultserver import Drop, FaultServer, stuffed
 
 RESTANTE = BUILD / "src/client/restante"
@@ -351,6 +351,36 @@ def test_killed_at_every_command(client, options):
         assert process.returncode == OK and at > 8
         assert client.contents() == stored(messages)
         assert (server.messages == []) == ("--delete" in options)
+
+
+@pytest.fixture(scope="module")
+def killer(tmp_path_factory):
+    library = tmp_path_factory.mktemp("killer") / "killer.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, TOP / "tests/system/killer.c"], check=True)
+    return library
+
+
+# Killed before every single change to the disk, of the Maildir and of the state; and then
+# let run.  Holds: P1939-95
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--delete",)])
+def test_killed_at_every_change(tmp_path, killer, options):
+    messages = mails(2)
+    for at in range(1, 1000):
+        (tmp_path / str(at)).mkdir()
+        client = Client(tmp_path / str(at))
+        with FaultServer(messages) as server:
+            first = subprocess.run(
+                client.command(f"pop://joe@127.0.0.1:{server.port}", "--plaintext", *options),
+                env={**os.environ, "LD_PRELOAD": str(killer), "KILL_AT": str(at)},
+                capture_output=True, timeout=60)
+            assert first.returncode in (OK, -signal.SIGKILL), first.stderr.decode()
+            assert client.run(server, *options).returncode == OK
+            assert client.contents() == stored(messages), f"killed at change {at}"
+            assert (server.messages == []) == ("--delete" in options)
+        if first.returncode == OK:
+            break
+    assert at > 30
 
 
 # What a crash between two steps leaves behind, made by hand.
