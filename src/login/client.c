@@ -313,10 +313,10 @@ handle(struct client *c, const struct pop3_event *ev, struct pop3_in *in, struct
 
 	if (ev->type == POP3_EV_AUTH_CANCEL) {
 		check_forget(c);
-		/* an exchange begun costs as much as a wrong password: not for ever */
-		if (++c->failures < login.setup.max_failures)
+		/* as if it had not been begun (P5034-10); but it has cost something: not for ever */
+		if (++c->cancelled < CANCELS_MAX)
 			return true;
-		log_debug("client from %s: too many failed logins", c->address.text);
+		log_info("client from %s: begins exchanges and ends none", c->address.text);
 	}
 	if (ev->type == POP3_EV_QUIT || ev->type == POP3_EV_ABUSE ||
 	    ev->type == POP3_EV_AUTH_CANCEL) {

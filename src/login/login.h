@@ -22,6 +22,7 @@
 #include "tls/server.h"
 
 enum {
+	CANCELS_MAX = 16, /* exchanges that a client may begin and cancel */
 	IN_OCTETS = 4096, /* received at a time, before login */
 	OUT_OCTETS = 8192, /* of replies, in one send */
 	RELAY_OCTETS = 16 * 1024, /* kept each way, when the other side does not take it */
@@ -59,7 +60,7 @@ struct client {
 	struct buf out; /* to the client, not sent */
 	struct buf to_pair; /* relay, to maildrop */
 	struct parcel *held; /* for auth, when out is sent: the next reply is another process's */
-	uint32_t failures;
+	uint32_t failures, cancelled; /* logins */
 	bool greet; /* implicit TLS: after the handshake */
 	bool in_eof; /* the client sends no more */
 	bool pair_eof; /* nor does maildrop */
