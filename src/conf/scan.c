@@ -18,8 +18,6 @@ struct token {
 	const char *wrong;
 };
 
-static const char not_closed[] = "a quotation does not end on its line (\"value\")";
-
 void
 scan_init(struct scan *s, char *text, size_t len)
 {
@@ -37,6 +35,16 @@ skip_line(struct scan *s)
 {
 	while (s->pos < s->end && s->text[s->pos] != '\n')
 		s->pos++;
+}
+
+/* What is left of a line, up to a comment. */
+static void
+skip_rest(struct scan *s)
+{
+	for (; s->pos < s->end && s->text[s->pos] != '\n' && s->text[s->pos] != '#'; s->pos++)
+		if (s->text[s->pos] == '/' &&
+		    (at(s, s->pos + 1) == '/' || at(s, s->pos + 1) == '*'))
+			return;
 }
 
 /* White space and comments; what is in comments becomes white space, too. */
@@ -123,7 +131,7 @@ scan_quoted(struct scan *s, struct token *t)
 		c = at(s, s->pos);
 		if (c == '\0' || c == '\n') {
 			t->kind = TOKEN_WRONG;
-			t->wrong = not_closed;
+			t->wrong = "a quotation does not end on its line (\"value\")";
 			return;
 		}
 	}
@@ -270,16 +278,16 @@ scan_value(struct scan *s, struct statement *st, int line)
 		scan_list(s, st, t.line);
 	} else if (t.kind == TOKEN_WRONG) {
 		is_wrong(st, t.line, t.wrong);
-		skip_line(s);
+		skip_rest(s);
 	} else if (!is_text(&t)) {
 		is_wrong(st, line, "there is no value behind = (key = value)");
 		if (t.line > line)
 			*s = before;
 		else
-			skip_line(s);
+			skip_rest(s);
 	} else if (at(s, s->pos) == '*' || at(s, s->pos) == '+') {
 		is_wrong(st, t.line, "a value with * or + has no quotation marks (\"value\")");
-		skip_line(s);
+		skip_rest(s);
 	}
 }
 
@@ -304,8 +312,6 @@ scan_section(struct scan *s, struct statement *st, const char *name, int opened)
 			is_wrong(st, opened, "a section is never closed (name \"title\" { ... })");
 			return;
 		}
-		if (t.kind == TOKEN_WRONG && t.wrong == not_closed)
-			skip_line(s); /* braces there say nothing; it is told with the body */
 		depth += is_sign(&t, '{') - is_sign(&t, '}');
 	}
 }
@@ -320,7 +326,6 @@ scan_other(struct scan *s, struct statement *st, const struct token *next)
 
 	name_end.pos = st->end;
 	name_end.line = st->line;
-	name_end.unclosed = 0;
 	if (st->name_len < sizeof name)
 		memcpy(name, s->text + st->start, st->name_len);
 	if (t.line == st->line && is_text(&t))
@@ -339,7 +344,7 @@ scan_other(struct scan *s, struct statement *st, const struct token *next)
 		    "there is no = behind it (key = value; a value with spaces "
 		    "has quotation marks)");
 	*s = name_end; /* the lines below have nothing to do with it */
-	skip_line(s);
+	skip_rest(s);
 }
 
 bool
@@ -358,7 +363,7 @@ scan_next(struct scan *s, struct statement *ret)
 	if (t.kind != TOKEN_WORD) {
 		is_wrong(ret, t.line,
 		    t.wrong != NULL ? t.wrong : "there is no name of a setting (key = value)");
-		skip_line(s);
+		skip_rest(s);
 		return true;
 	}
 	ret->name_len = t.end - t.start;

@@ -290,6 +290,17 @@ test_syntax(void **state)
 	bad("accounts = \"$/accounts\"\n/* log =\n",
 	    "2: syntax: a comment is never closed (/* comment "
 	    "*/)\n");
+	bad("accounts = \"$/accounts\"\nlog /* it\nlog = 5\n",
+	    "2: log: there is no = behind it (key = value; a value with spaces has quotation "
+	    "marks)\n"
+	    "2: syntax: a comment is never closed (/* comment */)\n");
+	bad("accounts = \"$/accounts\"\nlog = * /* two\nlines */ apop = 5\nlog-level /* # */ = 1\n",
+	    "2: log: a value with * has no quotation marks (\"*:110\")\n"
+	    "3: apop: \"5\" is neither yes nor no (true or false)\n"
+	    "4: log-level: \"1\" is not known (one of: error warning info debug)\n");
+	bad("accounts = \"$/accounts\"\ntls-name \"x\" { certificate = \"$/cert\"\n/* it\n",
+	    "2: tls-name: a section is never closed (name \"title\" { ... })\n"
+	    "3: syntax: a comment is never closed (/* comment */)\n");
 	bad("accounts = \"$/accounts\"\ntls-name \"x\" {\ncertificate = \"$/cert\"\n",
 	    "2: tls-name: a section is never closed (name \"title\" { ... })\n");
 }
