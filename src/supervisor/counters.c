@@ -13,10 +13,14 @@
 enum { ROW_OCTETS = COUNTER_SLOTS * sizeof(uint16_t) };
 
 int
-counters_open(struct server *s, uint32_t rows, struct fault *f)
+counters_fit(struct server *s, struct fault *f)
 {
+	uint32_t rows = 4 * login_wanted(s) + 4;
 	void *p;
 
+	if (rows <= s->counter_rows)
+		return 0;
+	counters_close(s);
 	s->counters = memfd_create("restante-counters", MFD_CLOEXEC);
 	if (s->counters == -1 || ftruncate(s->counters, (off_t)rows * ROW_OCTETS) == -1)
 		return fault_set(f, FAULT_TEMP, "shared counters: %s", strerror(errno));
@@ -55,5 +59,6 @@ counters_close(struct server *s)
 	if (s->counter_memory != NULL)
 		(void)munmap(s->counter_memory, (size_t)s->counter_rows * ROW_OCTETS);
 	s->counter_memory = NULL;
+	s->counter_rows = 0;
 	fd_close(&s->counters);
 }

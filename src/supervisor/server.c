@@ -83,8 +83,7 @@ int
 server_start(struct server *s, struct fault *f)
 {
 	if (configure_ids(s->settings, &s->ids, f) == -1 ||
-	    listeners_open(&s->listeners, s->settings, NULL, f) == -1 ||
-	    counters_open(s, 4 * login_wanted(s) + 4, f) == -1)
+	    listeners_open(&s->listeners, s->settings, NULL, f) == -1 || counters_fit(s, f) == -1)
 		return -1;
 	for (size_t i = 0; i < s->listeners.count; i++)
 		log_info("listening on %s%s", s->listeners.items[i].name,
@@ -92,23 +91,42 @@ server_start(struct server *s, struct fault *f)
 	return start_missing(s, f);
 }
 
+/* The new login processes cannot work: the old ones stay. */
+static void
+reload_undo(struct server *s)
+{
+	s->reloading = false;
+	for (struct child *c = s->children; c != NULL; c = c->next) {
+		if (c->role != CHILD_LOGIN || c->retired)
+			continue;
+		if (c->outgoing)
+			c->outgoing = false;
+		else
+			retire_one(c);
+	}
+	log_error("reload: connections go on being served with the settings from before");
+}
+
 void
 server_reload(struct server *s)
 {
-	struct settings *fresh = settings_read(s->file, stderr), *old = s->settings;
+	struct settings *fresh, *old = s->settings;
 	struct listeners listeners;
 	struct ids ids;
 	struct fault f = { 0 };
 	struct child *auth;
 
+	s->reload_again = s->reloading;
+	if (s->reloading)
+		return; /* once this one is through: what it has read may be old already */
+	fresh = settings_read(s->file, stderr);
 	if (fresh == NULL) {
 		log_error("reload: \"%s\" has errors; nothing was changed", s->file);
 		return;
 	}
-	if (s->reloading || configure_ids(fresh, &ids, &f) == -1 ||
+	if (configure_ids(fresh, &ids, &f) == -1 ||
 	    listeners_open(&listeners, fresh, &s->listeners, &f) == -1) {
-		log_error("reload: %s; nothing was changed",
-		    s->reloading ? "the last one is not through yet" : f.text);
+		log_error("reload: %s; nothing was changed", f.text);
 		settings_destroy(&fresh);
 		return;
 	}
@@ -136,9 +154,10 @@ server_reload(struct server *s)
 	/* the old ones serve on until the new ones say that they do */
 	for (struct child *c = s->children; c != NULL; c = c->next)
 		c->outgoing = c->role == CHILD_LOGIN && !c->retired;
-	if (start_missing(s, &f) == -1) {
+	if (counters_fit(s, &f) == -1 || start_missing(s, &f) == -1) {
 		log_error("reload: %s", f.text);
-		s->restart_at = clock_ms() + RESTART_MS;
+		reload_undo(s);
+		s->restart_at = clock_ms() + RESTART_MS; /* of what is missing all the same */
 	}
 }
 
@@ -232,22 +251,6 @@ log_end(const struct child *c, int status)
 		log_debug("%s (pid %ld) ended", c->who, (long)c->pid);
 }
 
-/* The new login processes cannot work: the old ones stay. */
-static void
-reload_undo(struct server *s)
-{
-	s->reloading = false;
-	for (struct child *c = s->children; c != NULL; c = c->next) {
-		if (c->role != CHILD_LOGIN || c->retired)
-			continue;
-		if (c->outgoing)
-			c->outgoing = false;
-		else
-			retire_one(c);
-	}
-	log_error("reload: connections go on being served with the settings from before");
-}
-
 void
 server_child_ended(struct server *s, pid_t pid, int status)
 {
@@ -285,11 +288,15 @@ server_revive(struct server *s)
 {
 	struct fault f = { 0 };
 
+	if (s->reload_again && !s->reloading)
+		server_reload(s);
 	if (s->restart_at == 0 || s->restart_at > clock_ms())
 		return;
 	s->restart_at = 0;
 	if (start_missing(s, &f) == -1) {
 		log_error("%s", f.text);
+		if (s->reloading)
+			reload_undo(s);
 		s->restart_at = clock_ms() + RESTART_MS;
 	}
 }

@@ -34,6 +34,7 @@ struct server {
 	uint32_t counter_rows;
 	uint8_t counter_key[16];
 	bool reloading; /* new login processes start; the old ones serve until then */
+	bool reload_again; /* another one was asked for meanwhile */
 	bool announced; /* READY=1 was said */
 	uint64_t restart_at; /* clock_ms() when what is missing is started again; 0: nothing is */
 	bool fatal; /* a child cannot work with its settings: give up */
@@ -59,7 +60,9 @@ void server_stop(struct server *s);
 void server_finish(struct server *s);
 
 /* Login processes' counters: a row that no living one has, zeroed, or -1 (counters.c). */
-int counters_open(struct server *s, uint32_t rows, struct fault *f);
+/* Makes a table with rows for all login processes that are wanted, and for some that still end;
+ * those of before keep counting in theirs. */
+int counters_fit(struct server *s, struct fault *f);
 int counters_take_row(struct server *s);
 void counters_close(struct server *s);
 
