@@ -53,7 +53,8 @@ follow(struct process *p)
 		if (n == -1 && errno != EINTR)
 			return NULL;
 		(void)pthread_mutex_lock(&p->mutex);
-		leave = p->stopping || (n == 0 && p->threads > THREADS_KEPT);
+		/* never the last one that waits: those at work may be blocked for long */
+		leave = p->stopping || (n == 0 && p->threads > THREADS_KEPT && p->idle_threads > 1);
 		if (n == 1 && !p->stopping) {
 			p->idle_threads--;
 			wait_end(p, ev.data.ptr);
