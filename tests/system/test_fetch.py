@@ -12,7 +12,6 @@ import ssl
 import subprocess
 import tempfile
 import threading
-import time
 
 import pytest
 
@@ -660,13 +659,12 @@ service stats {{
 """)
     process = subprocess.Popen([DOVECOT, "-F", "-c", base / "dovecot.conf"], stderr=subprocess.PIPE)
     for port in ports:
-        for _ in range(1000):
+        while True:  # it does not say when it is ready
             try:
                 socket.create_connection(("127.0.0.1", port), 5).close()
                 break
             except ConnectionRefusedError:
                 assert process.poll() is None, process.stderr.read() + (base / "log").read_bytes()
-                time.sleep(0.01)  # it does not say when it is ready
     yield base, ports
     process.terminate()
     process.wait(60)
