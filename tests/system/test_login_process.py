@@ -606,7 +606,7 @@ def test_relay_from_a_client_that_is_ahead(serve):
     assert got[:sent] == (lines * (sent // len(lines) + 1))[:sent]
 
 
-# Holds: P1939-89
+# Holds:
 def test_what_a_client_said_before_it_went_is_heard(serve):
     login = serve()
     c, maildrop = logged_in(login)
