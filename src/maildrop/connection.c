@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,39 +14,18 @@
 #include "ipc/channel.h"
 #include "maildrop/process.h"
 
-enum { REPORT_WAIT_MS = 5000 };
-
 void
 connection_report(struct process *p, enum auth_maildrop_type type, uint64_t id)
 {
-	uint64_t until = clock_ms() + REPORT_WAIT_MS;
 	uint8_t mem[16];
 	struct ipc_writer w;
-	bool stopping;
 
-	(void)pthread_mutex_lock(&p->mutex);
-	stopping = p->stopping;
-	(void)pthread_mutex_unlock(&p->mutex);
 	ipc_writer_init(&w, mem, sizeof mem);
 	am_report_encode(&w, type, id);
-	/* waited for: auth counts sessions, and one whose end is lost would be its user's until
-	 * this process ends; but no longer than once, and not when all ends */
-	while (!atomic_load(&p->auth_gone) && channel_send(p->auth, w.data, w.len, NULL, 0) == -1) {
-		struct pollfd wait = { .fd = p->auth, .events = POLLOUT };
-		uint64_t now = clock_ms();
-
-		if (errno != EAGAIN)
-			return;
-		if (now >= until || stopping || atomic_load(&p->auth_stuck)) {
-			atomic_store(&p->auth_stuck, true);
-			log_warning("restante-auth does not keep up: the state of session %llx is "
-				    "not told",
-			    (unsigned long long)id);
-			return;
-		}
-		(void)poll(&wait, 1, (int)(until - now));
-	}
-	atomic_store(&p->auth_stuck, false);
+	if (!atomic_load(&p->auth_gone) && channel_send(p->auth, w.data, w.len, NULL, 0) == -1 &&
+	    errno == EAGAIN)
+		log_warning("restante-auth does not keep up: the state of session %llx is not told",
+		    (unsigned long long)id);
 }
 
 static bool

@@ -71,7 +71,6 @@ struct process {
 	int epoll;
 	int auth; /* channel */
 	atomic_bool auth_gone; /* channel stays open: a thread may be about to use it */
-	atomic_bool auth_stuck; /* it takes no reports: none is waited for, until it does again */
 	int wake; /* eventfd: the main thread has a new first deadline */
 	pthread_mutex_t mutex; /* guards what follows */
 	struct list lists[WAITS];
