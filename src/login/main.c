@@ -145,6 +145,14 @@ supervisor_ready(struct source *s, uint32_t events)
 	(void)events;
 	if (n == -1 && errno == EAGAIN)
 		return;
+	if (n == -1 && errno == EMSGSIZE) {
+		/* no descriptor was left for one that came: ask for it again, once there is one */
+		log_error("no descriptors are left: a message of the supervisor was lost");
+		if (login.spare != -1)
+			setup_want_auth();
+		fd_close(&login.spare);
+		return;
+	}
 	if (n <= 0) {
 		login.ended = true;
 		return;

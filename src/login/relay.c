@@ -48,12 +48,12 @@ move_in(struct client *c, size_t *moved)
 
 	if (m != MOVED)
 		return m;
+	c->tls_wants_write = false;
 	switch (tls_stream_read(c->tls, scratch, sizeof scratch, &n)) {
 	case TLS_DONE:
 		*moved += n;
 		return buf_append(&c->to_pair, scratch, n) ? MOVED : OVER;
 	case TLS_WANT_READ:
-		c->tls_wants_write = false;
 		return STUCK;
 	case TLS_WANT_WRITE:
 		c->tls_wants_write = true;
