@@ -103,10 +103,11 @@ const struct key schema[] = {
 	  "Who the processes before login run as (name or number), when started by root." },
 	{ "auth-user", KEY_USER, AT(auth_user), "restante-auth", 0, 0, NULL, NULL,
 	  "Who the process that checks passwords runs as." },
-	{ "log", KEY_WORD, AT(log), "stderr", 0, 0, "stderr syslog journal", NULL,
-	  "Where the log goes." },
+	{ "log", KEY_WORD, AT(log), "stderr", 0, 0, "stderr syslog journal", "Log",
+	  "Where the log goes: to standard error, to syslogd as facility mail, or to standard error with the priorities "
+	  "that systemd's journal reads." },
 	{ "log-level", KEY_WORD, AT(log_level), "info", 0, 0, "error warning info debug", NULL,
-	  "How much of it." },
+	  "How much of it; each has those in front of it, too." },
 };
 /* clang-format on */
 

@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD
+from conftest import BUILD, TOP
 
 RESTANTED = BUILD / "src/supervisor/restanted"
 
@@ -59,6 +59,13 @@ def test_one_error(check, line, error):
 def test_every_error_is_told(check):
     errors = check("apop = maybe\n# a comment\nidle-timout = 5\n\nexpire = soon\napop = true\n")
     assert [e.split(":")[0] for e in errors] == ["3", "5", "7", "8"]
+
+
+def test_the_example_lacks_only_the_files_that_it_names(check):
+    example = (TOP / "packaging/restanted.conf.example").read_text()
+    assert "\nmail-user" in example
+    for error in check(example, whole=True):
+        assert "No such file or directory" in error, error
 
 
 def test_nobody_could_log_in(check):
